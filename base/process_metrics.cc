@@ -1,0 +1,119 @@
+#include "base/process_metrics.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <string>
+#include <thread>
+
+#include "base/file_system.h"
+
+namespace eagre {
+namespace {
+
+constexpr int64_t kNsPerUs = 1000;
+constexpr int64_t kUsPerS = 1'000'000;
+
+std::string ReadProcFile(const std::string& path) {
+  return PosixFileSystem().ReadFile(path).value_or("");
+}
+
+// The number after the last blank before `at`.
+int64_t NumberAt(std::string_view text, size_t at) {
+  at = std::min(text.find_first_not_of(" \t", at), text.size());
+  int64_t number = 0;
+  std::from_chars(text.data() + at, text.data() + text.size(), number);
+  return number;
+}
+
+int64_t ThreadCount() {
+  const std::string status = ReadProcFile("/proc/self/status");
+  constexpr std::string_view kLabel = "\nThreads:";
+  const size_t at = status.find(kLabel);
+  return at == std::string::npos ? 0 : NumberAt(status, at + kLabel.size());
+}
+
+int64_t OpenDescriptors() {
+  DIR* stream = opendir("/proc/self/fd");
+  if (stream == nullptr) return 0;
+  int64_t count = -1;  // the one that lists them
+  while (const dirent* entry = readdir(stream)) {
+    if (entry->d_name[0] != '.') ++count;
+  }
+  closedir(stream);
+  return count;
+}
+
+int64_t DescriptorLimit() {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  return static_cast<int64_t>(limit.rlim_cur);
+}
+
+// A container's limit where there is one, else what the machine has.
+int64_t MemoryLimit() {
+  const int64_t machine = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
+  const int64_t container = NumberAt(ReadProcFile("/sys/fs/cgroup/memory.max"), 0);  // 0 for "max"
+  return container > 0 ? std::min(container, machine) : machine;
+}
+
+}  // namespace
+
+int64_t ResidentBytes() {
+  const std::string statm = ReadProcFile("/proc/self/statm");  // "size resident ..." in pages
+  const size_t blank = statm.find(' ');
+  return blank == std::string::npos ? 0 : NumberAt(statm, blank) * sysconf(_SC_PAGESIZE);
+}
+
+int64_t ProcessCpuNs() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const int64_t us =
+      (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * kUsPerS + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+  return us * kNsPerUs;
+}
+
+ProcessMetrics::ProcessMetrics(MetricRegistry& registry, std::string_view prefix, const MetricLabels& labels,
+                               const Clock& clock)
+    : clock_(clock),
+      cpu_load_(registry.AddGauge(fmt::format("{}_Status_JVM_CPU_Load", prefix), labels,
+                                  "CPU use as a fraction of all cores")),
+      cpu_time_ns_(
+          registry.AddGauge(fmt::format("{}_Status_JVM_CPU_Time", prefix), labels, "CPU time used in nanoseconds")),
+      memory_used_(
+          registry.AddGauge(fmt::format("{}_Status_JVM_Memory_Heap_Used", prefix), labels, "Resident memory in bytes")),
+      memory_max_(registry.AddGauge(fmt::format("{}_Status_JVM_Memory_Heap_Max", prefix), labels,
+                                    "Memory of the container or machine in bytes")),
+      threads_(registry.AddGauge(fmt::format("{}_Status_JVM_Threads_Count", prefix), labels, "Threads")),
+      descriptors_open_(
+          registry.AddGauge(fmt::format("{}_Status_FileDescriptor_Open", prefix), labels, "Open file descriptors")),
+      descriptors_max_(registry.AddGauge(fmt::format("{}_Status_FileDescriptor_Max", prefix), labels,
+                                         "Limit of open file descriptors")),
+      last_cpu_ns_(ProcessCpuNs()),
+      last_update_ns_(clock.MonotonicNs()) {
+  memory_max_.Set(static_cast<double>(MemoryLimit()));
+  Update();
+}
+
+void ProcessMetrics::Update() {
+  const int64_t cpu_ns = ProcessCpuNs();
+  const int64_t now_ns = clock_.MonotonicNs();
+  if (now_ns > last_update_ns_) {
+    const double cores = std::max(1u, std::thread::hardware_concurrency());
+    cpu_load_.Set(static_cast<double>(cpu_ns - last_cpu_ns_) / static_cast<double>(now_ns - last_update_ns_) / cores);
+  }
+  last_cpu_ns_ = cpu_ns;
+  last_update_ns_ = now_ns;
+  cpu_time_ns_.Set(static_cast<double>(cpu_ns));
+  memory_used_.Set(static_cast<double>(ResidentBytes()));
+  threads_.Set(static_cast<double>(ThreadCount()));
+  descriptors_open_.Set(static_cast<double>(OpenDescriptors()));
+  descriptors_max_.Set(static_cast<double>(DescriptorLimit()));
+}
+
+}  // namespace eagre

@@ -1,0 +1,248 @@
+// Patterns over a shop's events, against matchers written by hand for each pattern; what an event costs that no live
+// partial match can take or be ended by; and what a key with one partial match holds in memory.
+//   bench_cep [name...]     only those whose name begins with one of these
+#include <malloc.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <eagre/cep/cep.h>
+#include <eagre/eagre.h>
+
+#include "bench/jobs/bench_report.h"
+#include "bench/limit/cep_loop.h"
+#include "cep/matcher.h"
+#include "eagre/testing/operator_harness.h"
+
+namespace eagre::bench {
+
+EAGRE_RECORD(ShopEvent, user, timestamp, type, padding, id);
+
+struct ShopMatch {
+  uint64_t user = 0;
+  uint64_t ids = 0;
+};
+EAGRE_RECORD(ShopMatch, user, ids);
+
+namespace {
+
+using namespace std::chrono_literals;
+
+class SummingSink final : public Sink<ShopMatch> {
+ public:
+  explicit SummingSink(std::shared_ptr<LoopMatches> found) : found_(std::move(found)) {}
+  std::string Name() const override { return "Sum"; }
+  StatusOr<std::unique_ptr<SinkWriter<ShopMatch>>> CreateWriter() const override {
+    return std::unique_ptr<SinkWriter<ShopMatch>>(new Writer(found_));
+  }
+
+ private:
+  class Writer final : public SinkWriter<ShopMatch> {
+   public:
+    explicit Writer(std::shared_ptr<LoopMatches> found) : found_(std::move(found)) {}
+    Status Write(const TypedBatch<ShopMatch>& batch, size_t& position) override {
+      for (; position < batch.size(); ++position) {
+        ++found_->count;
+        found_->checksum += batch.records()[position].ids;
+      }
+      return OkStatus();
+    }
+
+   private:
+    std::shared_ptr<LoopMatches> found_;
+  };
+  std::shared_ptr<LoopMatches> found_;
+};
+
+auto OfType(uint32_t type) {
+  return [type](const ShopEvent& event) { return event.type == type; };
+}
+
+std::vector<std::string_view> chosen_names;
+
+bool Chosen(std::string_view name) {
+  return chosen_names.empty() || std::any_of(chosen_names.begin(), chosen_names.end(),
+                                             [&](std::string_view chosen) { return name.starts_with(chosen); });
+}
+
+void Die(const char* text) {
+  std::fprintf(stderr, "%s\n", text);
+  std::exit(1);
+}
+
+LoopMatches RunPatternJob(const std::shared_ptr<const std::vector<ShopEvent>>& events,
+                          const Pattern<ShopEvent>& pattern) {
+  auto found = std::make_shared<LoopMatches>();
+  LocalJob job;
+  job.SetParallelism(1);
+  auto stream = job.Read(FromMemory<ShopEvent>(events))
+                    .WithWatermarks(BoundedOutOfOrderness(std::chrono::milliseconds(kShopLatenessMs)),
+                                    [](const ShopEvent& event) { return event.timestamp; });
+  Cep::Match(stream.KeyBy(&ShopEvent::user), pattern)
+      .Select([](const Match<ShopEvent>& match) {
+        ShopMatch result;
+        for (const ShopEvent* event : match.events()) {
+          result.user = event->user;
+          result.ids += event->id;
+        }
+        return result;
+      })
+      .WriteTo(SummingSink(found));
+  if (const Status status = job.Execute(); !status.ok()) Die(std::string(StatusMessage(status)).c_str());
+  return *found;
+}
+
+void ComparePattern(const char* name, const std::function<std::vector<ShopEvent>()>& make_events,
+                    const Pattern<ShopEvent>& pattern,
+                    const std::function<LoopMatches(const std::vector<ShopEvent>&)>& loop) {
+  if (!Chosen(name)) return;
+  const auto shared = std::make_shared<const std::vector<ShopEvent>>(make_events());
+  LoopMatches of_engine;
+  LoopMatches of_loop;
+  const auto count = static_cast<int64_t>(shared->size());
+  const Comparison comparison = Compare(
+      3, [&] { return of_engine = RunPatternJob(shared, pattern), count; },
+      [&] { return of_loop = loop(*shared), count; });
+  if (of_engine != of_loop) {
+    std::fprintf(stderr, "%s: the engine found %llu matches, the loop %llu\n", name,
+                 static_cast<unsigned long long>(of_engine.count), static_cast<unsigned long long>(of_loop.count));
+    std::exit(1);
+  }
+  PrintLine(name, "loop", 1, comparison, {{"matches", static_cast<double>(of_loop.count)}});
+}
+
+class NoListener final : public cep::MatchListener {
+ public:
+  void OnMatch(const cep::MatchedEvents&) override {}
+  void OnTimeOut(const cep::MatchedEvents&, int64_t) override {}
+  void OnDropped(const cep::MatchedEvents&) override {}
+};
+
+// One key with so many live partial matches that wait for a b, and events that are neither a nor b.
+void MeasureIdleEvents(size_t partials, int64_t events) {
+  const auto pattern = Pattern<ShopEvent>::Begin("a").Where(OfType(0)).FollowedBy("b").Where(OfType(1)).Within(6h);
+  auto automaton = cep::Automaton::Compile(pattern.description());
+  cep::Matcher matcher(*automaton, cep::kEventTypeOf<ShopEvent>, {});
+  cep::KeyMatches matches;
+  NoListener listener;
+  ShopEvent event{.user = 1, .timestamp = 1, .type = 0};
+  const auto feed = [&] {
+    if (event.timestamp >= matcher.NextDeadline(matches)) Die("a partial match timed out");
+    const StatusOr<bool> concerned = matcher.Decide(&matches, &event, event.timestamp, [] { return int64_t{0}; });
+    if (!concerned.ok() || (*concerned && !matcher.Apply(matches, listener).ok())) Die("the matcher failed");
+  };
+  for (size_t i = 0; i < partials; ++i, ++event.id) feed();
+  if (matches.partial_count() != partials) Die("not all partial matches live");
+  event.type = 2;
+  const Measured measured = Measure([&] {
+    for (int64_t i = 0; i < events; ++i, ++event.id) feed();
+    return events;
+  });
+  std::printf("{\"name\":\"cep_partials\",\"live_partial_matches\":%zu,\"ns_per_event\":%.1f}\n", partials,
+              measured.cpu_seconds * 1e9 / static_cast<double>(measured.events));
+  std::fflush(stdout);
+}
+
+int64_t ResidentBytes() {
+  malloc_trim(0);
+  std::ifstream statm("/proc/self/statm");
+  int64_t total_pages = 0;
+  int64_t resident_pages = 0;
+  statm >> total_pages >> resident_pages;
+  return resident_pages * 4096;
+}
+
+// The operator of a pattern with a window, and keys that have begun one match each: state, event and timer.
+void MeasureMemory(int64_t keys) {
+  const auto pattern = Pattern<ShopEvent>::Begin("a").Where(OfType(0)).FollowedBy("b").Where(OfType(1)).Within(6h);
+  const auto user = [](const ShopEvent& event) { return event.user; };
+  using Function = internal::CepFunction<uint64_t, ShopEvent, ShopMatch>;
+  OperatorHarness harness(HarnessMode::kBatches,
+                          MakeKeyedProcessOperator<uint64_t, ShopEvent, ShopMatch>(
+                              Function(*cep::Automaton::Compile(pattern.description()), {}, nullptr, {}),
+                              std::make_unique<SelectorKeyExtractor<ShopEvent, uint64_t, decltype(user)>>(user), {}));
+  harness.AddPort<ShopMatch>();
+  if (!harness.Open().ok()) Die("the operator cannot be opened");
+  std::unique_ptr<Batch> batch = TypedBatch<ShopEvent>::Type().create();
+  const int64_t before = ResidentBytes();
+  for (int64_t key = 0; key < keys;) {
+    batch->Clear();
+    for (; key < keys && !batch->full(); ++key) {
+      static_cast<TypedBatch<ShopEvent>&>(*batch).Append(key) = {.user = MixInt64(static_cast<uint64_t>(key)),
+                                                                 .timestamp = key};
+    }
+    if (!harness.PushBatch(batch).ok()) Die("the operator failed");
+  }
+  const double resident = static_cast<double>(ResidentBytes() - before);
+  const double partials = harness.context().MetricValue("cepPartialMatches");
+  if (partials != static_cast<double>(keys)) Die("not all partial matches live");
+  std::printf("{\"name\":\"cep_memory\",\"keys\":%lld,\"resident_bytes_per_key\":%.1f,\"event_bytes\":%zu}\n",
+              static_cast<long long>(keys), resident / static_cast<double>(keys),
+              Codec<ShopEvent>::EncodedBytes(ShopEvent()));
+  std::fflush(stdout);
+}
+
+}  // namespace
+}  // namespace eagre::bench
+
+int main(int argc, char** argv) {
+  using namespace eagre;
+  using namespace eagre::bench;
+  using ShopPattern = Pattern<ShopEvent>;
+  chosen_names.assign(argv + 1, argv + argc);
+  constexpr uint64_t kUsers = 100'000;
+  const auto count = static_cast<size_t>(6'000'000 * Scale());
+
+  ComparePattern(
+      "cep_strict",
+      [&] {
+        return MakeCycledEvents(count, kUsers, {3, 0, 1, 3, 0, 3, 0, 1, 2, 3});
+      },
+      ShopPattern::Begin("a").Where(OfType(0)).Next("b").Where(OfType(1)).Next("c").Where(OfType(2)), RunStrictLoop);
+  ComparePattern(
+      "cep_funnel", [&] { return MakeFunnelEvents(count, kUsers, kShopLatenessMs); },
+      ShopPattern::Begin("login")
+          .Where(OfType(0))
+          .FollowedBy("view")
+          .Where(OfType(1))
+          .FollowedBy("purchase")
+          .Where(OfType(2))
+          .Within(std::chrono::milliseconds(kFunnelWindowMs)),
+      RunFunnelLoop);
+  const auto loop = [](AfterMatchSkipStrategy skip) {
+    return ShopPattern::Begin("a", skip).Where(OfType(0)).OneOrMore().FollowedBy("b").Where(OfType(1)).Within(
+        std::chrono::milliseconds(kRepeatWindowMs));
+  };
+  const auto runs = [&] { return MakeCycledEvents(count / 4, 10'000, {0, 2, 0, 3, 0, 1, 3, 2}); };
+  ComparePattern("cep_loop", runs, loop(AfterMatchSkipStrategy::NoSkip()),
+                 [](const std::vector<ShopEvent>& events) { return RunRepeatLoop(events, true); });
+  ComparePattern("cep_loop_skip_past_last", runs, loop(AfterMatchSkipStrategy::SkipPastLastEvent()),
+                 [](const std::vector<ShopEvent>& events) { return RunRepeatLoop(events, false); });
+  const auto visits = [&] { return MakeFunnelEvents(count / 2, kUsers, 0); };
+  ComparePattern(
+      "cep_not_next", visits,
+      ShopPattern::Begin("a").Where(OfType(0)).NotNext("b").Where(OfType(1)).FollowedBy("c").Where(OfType(2)),
+      RunNotNextLoop);
+  ComparePattern("cep_not_followed_by", visits,
+                 ShopPattern::Begin("a")
+                     .Where(OfType(0))
+                     .NotFollowedBy("b")
+                     .Where(OfType(1))
+                     .FollowedBy("c")
+                     .Where(OfType(2))
+                     .Within(std::chrono::milliseconds(kFunnelWindowMs)),
+                 RunNotFollowedByLoop);
+  if (Chosen("cep_partials")) {
+    const auto idle_events = static_cast<int64_t>(2'000'000 * Scale()) + 1000;
+    for (const size_t partials : {1'000, 10'000, 100'000}) MeasureIdleEvents(partials, idle_events);
+  }
+  if (Chosen("cep_memory")) MeasureMemory(static_cast<int64_t>(1'000'000 * Scale()));
+  return 0;
+}

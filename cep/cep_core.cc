@@ -1,0 +1,121 @@
+#include "cep/cep_core.h"
+
+#include <string>
+#include <utility>
+
+namespace eagre::cep {
+namespace {
+
+constexpr const char kExactTimestamps[] = "cep.exact-timeout-timestamps";
+constexpr const char kTimersAsFlink[] = "cep.timers-as-flink";
+constexpr const char kMaxPerKey[] = "cep.partial-matches.max-per-key";
+constexpr const char kMax[] = "cep.partial-matches.max";
+constexpr const char kOverflow[] = "cep.partial-matches.overflow";
+
+OverflowPolicy PolicyOf(std::string_view text) {
+  if (text == "drop-oldest") return OverflowPolicy::kDropOldest;
+  return text == "drop-newest" ? OverflowPolicy::kDropNewest : OverflowPolicy::kFail;
+}
+
+MatcherOptions OptionsOf(const CepSettings& settings, const Configuration& config) {
+  return {
+      .report_timeouts = settings.report_timeouts,
+      .max_partials_per_key = settings.max_partials_per_key.value_or(static_cast<uint64_t>(config.GetInt(kMaxPerKey))),
+      .max_partials = settings.max_partials.value_or(static_cast<uint64_t>(config.GetInt(kMax))),
+      .overflow = settings.overflow.value_or(PolicyOf(config.GetString(kOverflow))),
+  };
+}
+
+}  // namespace
+
+CepCore::CepCore(std::shared_ptr<const Automaton> automaton, const EventType& type, const CepSettings& settings,
+                 const Configuration& config, MetricSource& metrics)
+    : matcher_(std::move(automaton), type, OptionsOf(settings, config)),
+      time_mode_(settings.time_mode),
+      exact_timestamps_(config.GetBool(kExactTimestamps)),
+      timers_as_flink_(config.GetBool(kTimersAsFlink)),
+      events_(metrics.AddCounter("cepEvents")),
+      matches_(metrics.AddCounter("cepMatches")),
+      timeouts_(metrics.AddCounter("cepTimeouts")),
+      dropped_(metrics.AddCounter("cepPartialMatchesDropped")),
+      evaluations_(metrics.AddCounter("cepPredicateEvaluations")),
+      partials_(metrics.AddGauge("cepPartialMatches")) {}
+
+Status CepCore::OnEvent(KeyMatchesState& state, const void* event, int64_t timestamp,
+                        const ProcessingTime& processing_time, KeyTimers& timers, CepListener& listener) {
+  ++event_count_;
+  const KeyMatches* matches = state.Get();
+  if (matches != nullptr && (timestamp >= matches->timer() || timers_as_flink_)) {
+    KeyMatches& advanced = state.Mutable();
+    EAGRE_RETURN_IF_ERROR(Advance(advanced, timestamp, listener));
+    UpdateTimer(advanced, timers);
+    matches = state.Get();
+  }
+  EAGRE_ASSIGN_OR_RETURN(const bool concerned, matcher_.Decide(matches, event, timestamp, processing_time));
+  if (concerned) {
+    KeyMatches& changed = state.Mutable();
+    listener.SetTime(timestamp);
+    EAGRE_RETURN_IF_ERROR(matcher_.Apply(changed, listener));
+    UpdateTimer(changed, timers);
+  }
+  if (timers_as_flink_) RegisterAsFlink(state.Mutable(), timestamp, timers);
+  return OkStatus();
+}
+
+Status CepCore::OnTime(KeyMatchesState& state, int64_t now, KeyTimers& timers, CepListener& listener) {
+  const KeyMatches* matches = state.Get();
+  if (matches == nullptr || (matches->timer() > now && !timers_as_flink_)) return OkStatus();
+  KeyMatches& advanced = state.Mutable();
+  advanced.set_timer(INT64_MAX);
+  EAGRE_RETURN_IF_ERROR(Advance(advanced, now, listener));
+  UpdateTimer(advanced, timers);
+  return OkStatus();
+}
+
+Status CepCore::Advance(KeyMatches& matches, int64_t now, CepListener& listener) {
+  if (exact_timestamps_) {
+    for (int64_t deadline = matcher_.NextDeadline(matches); deadline < now; deadline = matcher_.NextDeadline(matches)) {
+      listener.SetTime(deadline);
+      EAGRE_RETURN_IF_ERROR(matcher_.Advance(matches, deadline, listener));
+    }
+  }
+  listener.SetTime(now);
+  return matcher_.Advance(matches, now, listener);
+}
+
+// A timer may be due earlier than there is something to do, so that it need not move with every change.
+void CepCore::UpdateTimer(KeyMatches& matches, KeyTimers& timers) {
+  if (!timers_as_flink_) {
+    const int64_t deadline = matcher_.NextDeadline(matches);
+    const int64_t timer = matches.timer();
+    if (timer <= deadline && deadline != INT64_MAX) return;
+    if (timer != INT64_MAX) timers.Delete(timer);
+    if (deadline != INT64_MAX) timers.Register(deadline);
+    matches.set_timer(deadline);
+  }
+  if (matches.empty()) matches.Clear();
+}
+
+// The first start since the key was last visited by a timer makes Flink register the end of a window with every event.
+void CepCore::RegisterAsFlink(KeyMatches& matches, int64_t timestamp, KeyTimers& timers) {
+  const bool processing = time_mode_ == TimeMode::kProcessingTime;
+  if (!processing) timers.Register(timestamp);
+  const int64_t window_ms = matcher_.automaton().window_ms();
+  const bool started = matcher_.started_partial() && timestamp > 0;
+  if (started) matches.set_timer(INT64_MIN);
+  if (window_ms > 0 && (started || matches.timer() == INT64_MIN))
+    timers.Register(timestamp + window_ms + (processing ? 1 : 0));
+  if (processing || matches.empty()) matches.set_timer(INT64_MAX);
+}
+
+void CepCore::Report() {
+  const MatcherMetrics& metrics = matcher_.metrics();
+  events_.Store(event_count_);
+  matches_.Store(static_cast<int64_t>(metrics.matches));
+  timeouts_.Store(static_cast<int64_t>(metrics.timeouts));
+  dropped_.Store(static_cast<int64_t>(metrics.dropped));
+  evaluations_.Store(static_cast<int64_t>(metrics.evaluations));
+  partials_.Set(static_cast<double>(metrics.partials));
+}
+
+}  // namespace eagre::cep

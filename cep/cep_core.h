@@ -1,0 +1,85 @@
+// The part of a pattern's operator that is blind to the types of key, events and results: when a key's matches are
+// moved by an event and when by time, its timer, the limits, the metrics.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "base/config.h"
+#include "base/metrics.h"
+#include "base/status.h"
+#include "cep/key_matches_state.h"
+#include "cep/matcher.h"
+
+namespace eagre::cep {
+
+enum class TimeMode : uint8_t { kEventTime, kProcessingTime };
+
+// What a pattern's user may set for its operator; what is not set comes from the configuration.
+struct CepSettings {
+  TimeMode time_mode = TimeMode::kEventTime;
+  bool report_timeouts = false;
+  std::optional<uint64_t> max_partials_per_key;
+  std::optional<uint64_t> max_partials;
+  std::optional<OverflowPolicy> overflow;
+};
+
+// Hears of matches, and first of the time that they are of.
+class CepListener : public MatchListener {
+ public:
+  // The time of the matches that follow: that of the event that completes them, or that to which time has come.
+  virtual void SetTime(int64_t timestamp) = 0;
+};
+
+// The timers of the current key.
+class KeyTimers {
+ public:
+  virtual ~KeyTimers() = default;
+  virtual void Register(int64_t timestamp) = 0;
+  virtual void Delete(int64_t timestamp) = 0;
+};
+
+// Where metrics come from.
+class MetricSource {
+ public:
+  virtual ~MetricSource() = default;
+  virtual Counter& AddCounter(const char* name) = 0;
+  virtual Gauge& AddGauge(const char* name) = 0;
+};
+
+// One per operator and subtask.
+class CepCore {
+ public:
+  CepCore(std::shared_ptr<const Automaton> automaton, const EventType& type, const CepSettings& settings,
+          const Configuration& config, MetricSource& metrics);
+
+  // An event of the current key; their times do not fall.
+  Status OnEvent(KeyMatchesState& state, const void* event, int64_t timestamp, const ProcessingTime& processing_time,
+                 KeyTimers& timers, CepListener& listener);
+  // The current key's timer is due at `now`, the watermark or the clock.
+  Status OnTime(KeyMatchesState& state, int64_t now, KeyTimers& timers, CepListener& listener);
+  // Brings the metrics up to date; after a batch of events or timers.
+  void Report();
+
+ private:
+  Status Advance(KeyMatches& matches, int64_t now, CepListener& listener);
+  // Keeps the key's one timer at or before the first time at which a partial match of it is over.
+  void UpdateTimer(KeyMatches& matches, KeyTimers& timers);
+  // Registers what Flink does: timers at every event and at the end of the windows that start with it.
+  void RegisterAsFlink(KeyMatches& matches, int64_t timestamp, KeyTimers& timers);
+
+  Matcher matcher_;
+  const TimeMode time_mode_;
+  const bool exact_timestamps_;
+  const bool timers_as_flink_;
+  int64_t event_count_ = 0;
+  Counter& events_;
+  Counter& matches_;
+  Counter& timeouts_;
+  Counter& dropped_;
+  Counter& evaluations_;
+  Gauge& partials_;
+};
+
+}  // namespace eagre::cep

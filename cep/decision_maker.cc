@@ -1,0 +1,225 @@
+#include "cep/decision_maker.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace eagre::cep {
+
+using Kind = ConditionFormula::Kind;
+
+DecisionMaker::DecisionMaker(const Automaton& automaton, const EventType& type)
+    : automaton_(automaton), type_(type), known_(automaton.formulas().size()), taken_(automaton.stages().size() + 1) {
+  ForgetTrees();
+}
+
+DecisionMaker::~DecisionMaker() {
+  for (void* object : objects_) type_.destroy(object);
+}
+
+void DecisionMaker::ForgetTrees() {
+  nodes_.assign(1, {});
+  decisions_.clear();
+  shared_trees_.assign(automaton_.states().size(), kUnexplored);
+  partial_trees_ = shared_trees_;
+  start_tree_ = kUnexplored;
+}
+
+void DecisionMaker::Begin(const KeyMatches* matches, const void* event, int64_t timestamp,
+                          const ProcessingTime& processing_time) {
+  matches_ = matches;
+  event_ = event;
+  timestamp_ = timestamp;
+  clock_ = &processing_time;
+  processing_time_.reset();
+  ++now_;
+  objects_used_ = 0;
+  if (nodes_.size() > kMaxTreeNodes) [[unlikely]]
+    ForgetTrees();
+}
+
+int64_t DecisionMaker::processing_time() const {
+  if (!processing_time_) processing_time_ = (*clock_)();
+  return *processing_time_;
+}
+
+const Decision* DecisionMaker::ForPartial(uint32_t partial) {
+  const PartialMatch& asked = matches_->partial(partial);
+  BeginPartial(asked.node);
+  return Find(partial_trees_[asked.state], asked.state, /*start=*/false);
+}
+
+const Decision* DecisionMaker::Find(uint32_t& tree, StateId state, bool start) {
+  for (uint32_t at = tree; at != kUnexplored;) {
+    const TreeNode& node = nodes_[at];
+    if (node.leaf) return node.decision;
+    at = node.next[EvaluateCondition(node.condition) ? 1 : 0];
+  }
+  return Explore(tree, state, start);
+}
+
+const Decision* DecisionMaker::Explore(uint32_t& tree, StateId state, bool start) {
+  asked_.clear();
+  auto decision = std::make_unique<Decision>();
+  if (!Decide(state, start, *decision)) decision.reset();
+  // No node moves while links are followed.
+  const size_t needed = nodes_.size() + asked_.size() + 1;
+  if (needed > nodes_.capacity()) nodes_.reserve(needed * 2);
+  uint32_t* link = &tree;
+  for (const Asked& asked : asked_) {
+    if (*link == kUnexplored) {
+      *link = static_cast<uint32_t>(nodes_.size());
+      nodes_.push_back({.condition = asked.condition});
+    }
+    link = &nodes_[*link].next[asked.truth ? 1 : 0];
+  }
+  *link = static_cast<uint32_t>(nodes_.size());
+  const Decision* leaf = decision.get();
+  if (decision != nullptr) decisions_.push_back(std::move(decision));
+  nodes_.push_back({.leaf = true, .decision = leaf});
+  return leaf;
+}
+
+bool DecisionMaker::Decide(StateId state, bool start, Decision& decision) {
+  decision.moves.clear();
+  decision.stops = decision.completes = false;
+  open_.assign(1, state);
+  while (!open_.empty()) {
+    const State& current = automaton_.states()[open_.back()];
+    open_.pop_back();
+    for (const Edge& edge : current.edges) {
+      const Truth truth = Evaluate(edge.condition);
+      if (truth == Truth::kUnknown) return false;
+      if (truth == Truth::kFalse) continue;
+      if (edge.kind == EdgeKind::kProceed) {
+        open_.push_back(edge.target);
+        continue;
+      }
+      if (current.kind == StateKind::kStop) {
+        decision.stops = true;
+        continue;
+      }
+      const bool takes = edge.kind == EdgeKind::kTake;
+      if (start && !takes) continue;
+      const bool ends = automaton_.states()[edge.target].kind == StateKind::kFinal;
+      bool completes = ends;
+      if (takes && !ends) {
+        const Truth final_reached = ReachesFinal(edge.target);
+        if (final_reached == Truth::kUnknown) return false;
+        completes = final_reached == Truth::kTrue;
+      }
+      decision.completes |= completes;
+      decision.moves.push_back({takes, ends, completes, edge.target, takes ? current.stage : kNoStage});
+    }
+  }
+  const bool remains = std::any_of(decision.moves.begin(), decision.moves.end(),
+                                   [&](const Move& move) { return !move.ends && !decision.stops; });
+  decision.dies = !remains && !decision.completes;
+  if (start) {
+    // There is nothing yet that a NOT could end: matches may start at the next event as before.
+    decision.unchanged = decision.moves.empty() || (decision.stops && !decision.completes);
+  } else {
+    decision.unchanged =
+        !decision.stops && decision.moves.size() == 1 && !decision.moves[0].takes && decision.moves[0].target == state;
+  }
+  return true;
+}
+
+DecisionMaker::Truth DecisionMaker::ReachesFinal(StateId state) {
+  Truth result = Truth::kFalse;
+  open_to_final_.assign(1, state);
+  while (!open_to_final_.empty()) {
+    const State& current = automaton_.states()[open_to_final_.back()];
+    open_to_final_.pop_back();
+    for (const Edge& edge : current.edges) {
+      if (edge.kind != EdgeKind::kProceed) continue;
+      const Truth truth = Evaluate(edge.condition);
+      if (truth == Truth::kFalse) continue;
+      if (truth == Truth::kUnknown) {
+        result = Truth::kUnknown;
+      } else if (automaton_.states()[edge.target].kind == StateKind::kFinal) {
+        return Truth::kTrue;
+      } else {
+        open_to_final_.push_back(edge.target);
+      }
+    }
+  }
+  return result;
+}
+
+DecisionMaker::Truth DecisionMaker::Evaluate(FormulaId id) {
+  if (id == FormulaPool::kTrue) return Truth::kTrue;
+  const FormulaPool::Node& node = automaton_.formulas().node(id);
+  switch (node.kind) {
+    case Kind::kTrue: return Truth::kTrue;
+    case Kind::kCondition: return Ask(id);
+    case Kind::kNot: {
+      const Truth operand = Evaluate(node.left);
+      if (operand == Truth::kUnknown) return Truth::kUnknown;
+      return operand == Truth::kTrue ? Truth::kFalse : Truth::kTrue;
+    }
+    case Kind::kAnd:
+    case Kind::kOr: break;
+  }
+  // The side that decides alone. A simple operand may do so while an iterative one is unknown, and is asked first.
+  const Truth decisive = node.kind == Kind::kAnd ? Truth::kFalse : Truth::kTrue;
+  const bool swap =
+      automaton_.formulas().node(node.left).iterative && !automaton_.formulas().node(node.right).iterative;
+  const Truth first = Evaluate(swap ? node.right : node.left);
+  if (first == decisive) return first;
+  const Truth second = Evaluate(swap ? node.left : node.right);
+  if (second == decisive || first != Truth::kUnknown) return second;
+  return first;
+}
+
+DecisionMaker::Truth DecisionMaker::Ask(FormulaId id) {
+  if (automaton_.formulas().node(id).iterative && partial_ == 0) return Truth::kUnknown;
+  const bool truth = EvaluateCondition(id);
+  const bool known =
+      std::any_of(asked_.begin(), asked_.end(), [&](const Asked& other) { return other.condition == id; });
+  if (!known) asked_.push_back({id, truth});
+  return truth ? Truth::kTrue : Truth::kFalse;
+}
+
+bool DecisionMaker::EvaluateCondition(FormulaId id) {
+  const FormulaPool::Node& node = automaton_.formulas().node(id);
+  KnownTruth& known = known_[id];
+  const uint64_t when = node.iterative ? partial_ : now_;
+  if (known.when != when) {
+    ++evaluations_;
+    known = {when, automaton_.formulas().conditions()[node.condition]->Test(event_, *this)};
+  }
+  return known.truth;
+}
+
+const std::vector<const void*>& DecisionMaker::EventsOf(std::string_view stage) const {
+  if (path_of_ != partial_ || partial_ == 0) CollectPath();
+  const std::vector<std::string>& stages = automaton_.stages();
+  const size_t at = static_cast<size_t>(std::find(stages.begin(), stages.end(), stage) - stages.begin());
+  return taken_[at];
+}
+
+void DecisionMaker::CollectPath() const {
+  for (std::vector<const void*>& events : taken_) events.clear();
+  path_of_ = partial_;
+  if (partial_ == 0) return;
+  for (uint32_t cell = node_; cell != kNoCell; cell = matches_->node(cell).parent) {
+    const PathNode& node = matches_->node(cell);
+    if (node.stage < automaton_.stages().size()) taken_[node.stage].push_back(Decoded(node.event));
+  }
+  for (std::vector<const void*>& events : taken_) std::reverse(events.begin(), events.end());
+}
+
+const void* DecisionMaker::Decoded(uint32_t event) const {
+  if (decoded_.size() <= event) decoded_.resize(matches_->cells_end());
+  DecodedEvent& decoded = decoded_[event];
+  if (decoded.when == now_) return decoded.event;
+  if (objects_used_ == objects_.size()) objects_.push_back(type_.create());
+  void* object = objects_[objects_used_++];
+  if (!type_.decode(matches_->EventBytes(event), object)) {
+    throw std::runtime_error("an event of a partial match cannot be decoded: the state is damaged");
+  }
+  decoded = {now_, object};
+  return object;
+}
+
+}  // namespace eagre::cep

@@ -1,0 +1,142 @@
+// Decides which edges an event takes from a state of the automaton. Evaluates a simple condition at most once per event
+// and an iterative one at most once per event and partial match.
+//
+// What the edges say follows from the conditions alone, so it is worked out once for each set of answers and kept in a
+// tree per state: a node asks a condition, a leaf is the decision. An event walks down the tree.
+#pragma once
+
+#include <absl/functional/function_ref.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "cep/automaton.h"
+#include "cep/condition.h"
+#include "cep/event_type.h"
+#include "cep/key_matches.h"
+
+namespace eagre::cep {
+
+// One way on for a partial match.
+struct Move {
+  bool takes;      // the event; else it is passed over
+  bool ends;       // at the target, which is final
+  bool completes;  // a match, whether it ends or not
+  StateId target;
+  StageId stage;  // of the event, when it is taken
+};
+
+struct Decision {
+  std::vector<Move> moves;
+  bool stops = false;      // a NOT was fulfilled: only what completes remains
+  bool unchanged = false;  // the event is passed over and all stays as it is
+  bool completes = false;
+  bool dies = false;  // nothing remains, nothing completes
+};
+
+// Asked for the machine's time when a condition is, which few are.
+using ProcessingTime = absl::FunctionRef<int64_t()>;
+
+// One thread.
+class DecisionMaker final : public ConditionContext {
+ public:
+  DecisionMaker(const Automaton& automaton, const EventType& type);
+  ~DecisionMaker() override;
+
+  // Starts with an event. `matches` may be null. All that is passed is valid until the next Begin.
+  void Begin(const KeyMatches* matches, const void* event, int64_t timestamp, const ProcessingTime& processing_time);
+  // For every partial match in `state`; null when it depends on what each has taken. Valid until Begin.
+  const Decision* ForState(StateId state) {
+    partial_ = 0;
+    return Find(shared_trees_[state], state, /*start=*/false);
+  }
+  // For one partial match. Valid until Begin.
+  const Decision* ForPartial(uint32_t partial);
+  // For a match that starts with the event. Valid until Begin.
+  const Decision* ForStart() {
+    BeginPartial(kNoCell);
+    return Find(start_tree_, automaton_.start(), /*start=*/true);
+  }
+
+  uint64_t evaluations() const { return evaluations_; }
+
+  int64_t timestamp() const override { return timestamp_; }
+  int64_t processing_time() const override;
+  const std::vector<const void*>& EventsOf(std::string_view stage) const override;
+
+ private:
+  enum class Truth : uint8_t { kFalse, kTrue, kUnknown };
+  struct KnownTruth {
+    uint64_t when = 0;  // the event or the partial match that it holds for
+    bool truth = false;
+  };
+  static constexpr uint32_t kUnexplored = 0;
+  struct TreeNode {
+    FormulaId condition = 0;  // of an inner node
+    bool leaf = false;
+    uint32_t next[2] = {kUnexplored, kUnexplored};  // by the condition's truth
+    const Decision* decision = nullptr;             // of a leaf; null when an unknown condition matters
+  };
+  struct Asked {
+    FormulaId condition;
+    bool truth;
+  };
+  struct DecodedEvent {
+    uint64_t when = 0;
+    void* event = nullptr;
+  };
+  // Answers of ever new kinds, which take many conditions, must not fill the memory.
+  static constexpr size_t kMaxTreeNodes = 16 * 1024;
+
+  void BeginPartial(uint32_t node) {
+    partial_ = next_partial_++;
+    node_ = node;
+  }
+  const Decision* Find(uint32_t& tree, StateId state, bool start);
+  // Decides by the edges, and adds the way to the answer to the tree.
+  const Decision* Explore(uint32_t& tree, StateId state, bool start);
+  void ForgetTrees();
+  // False when an unknown condition matters.
+  bool Decide(StateId state, bool start, Decision& decision);
+  Truth ReachesFinal(StateId state);
+  Truth Evaluate(FormulaId id);
+  // As Evaluate, of a condition; notes the answer for the tree.
+  Truth Ask(FormulaId id);
+  bool EvaluateCondition(FormulaId id);
+  void CollectPath() const;
+  const void* Decoded(uint32_t event) const;
+
+  const Automaton& automaton_;
+  const EventType& type_;
+  const KeyMatches* matches_ = nullptr;
+  const void* event_ = nullptr;
+  int64_t timestamp_ = 0;
+  const ProcessingTime* clock_ = nullptr;
+  mutable std::optional<int64_t> processing_time_;
+  uint64_t now_ = 0;      // counts events
+  uint64_t partial_ = 0;  // counts partial matches that were asked one by one; 0: none is at hand
+  uint64_t next_partial_ = 1;
+  uint32_t node_ = kNoCell;  // of the partial match at hand
+  uint64_t evaluations_ = 0;
+
+  std::vector<KnownTruth> known_;  // by formula; of this event, and for iterative ones of the partial match at hand
+  std::vector<TreeNode> nodes_;    // of all trees; the first is none
+  std::vector<std::unique_ptr<const Decision>> decisions_;
+  std::vector<uint32_t> shared_trees_;   // by state
+  std::vector<uint32_t> partial_trees_;  // by state, asking iterative conditions too
+  uint32_t start_tree_ = kUnexplored;
+  std::vector<Asked> asked_;  // while a decision is explored
+  std::vector<StateId> open_;
+  std::vector<StateId> open_to_final_;
+
+  // What conditions have asked for.
+  mutable uint64_t path_of_ = 0;                         // the partial match whose events are in taken_
+  mutable std::vector<std::vector<const void*>> taken_;  // by stage
+  mutable std::vector<DecodedEvent> decoded_;            // by cell
+  mutable std::vector<void*> objects_;
+  mutable size_t objects_used_ = 0;
+};
+
+}  // namespace eagre::cep

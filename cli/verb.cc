@@ -1,0 +1,79 @@
+#include "cli/verb.h"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace eagre {
+namespace {
+
+void AddGlobalOptions(CLI::App& app, GlobalOptions& global) {
+  app.add_option("--config", global.config_file,
+                 "Configuration file (default: ./eagre.yaml, else $EAGRE_CONF_DIR/eagre.yaml, where there is one)")
+      ->type_name("FILE");
+  app.add_option("-D", global.dynamic_properties, "Sets a configuration key; may be repeated")
+      ->type_name("key=value")
+      ->allow_extra_args(false);
+}
+
+}  // namespace
+
+Verb Verb::AddVerb(const std::string& name, const std::string& help) {
+  parser_->require_subcommand(1);
+  return {*parser_->add_subcommand(name, help), *invocation_};
+}
+
+void Verb::Apply(const OptionRules& rules, CLI::Option& option) {
+  if (!rules.value_name.empty()) option.type_name(rules.value_name);
+  option.required(rules.required);
+  if (rules.positive) option.check(CLI::PositiveNumber);
+  if (!rules.choices.empty()) option.check(CLI::IsMember(rules.choices))->capture_default_str();
+  if (rules.hidden) option.group("");
+}
+
+void Verb::Option(const std::string& names, std::string& value, const std::string& help, const OptionRules& rules) {
+  Apply(rules, *parser_->add_option(names, value, help));
+}
+
+void Verb::Option(const std::string& names, int& value, const std::string& help, const OptionRules& rules) {
+  Apply(rules, *parser_->add_option(names, value, help));
+}
+
+void Verb::Flag(const std::string& names, bool& value, const std::string& help) {
+  parser_->add_flag(names, value, help);
+}
+
+void Verb::Run(std::function<int(const Invocation&)> run) {
+  parser_->callback([invocation = invocation_, run = std::move(run)] {
+    invocation->run = [invocation, run] { return run(*invocation); };
+  });
+}
+
+int RunCommandLine(std::vector<std::string> words, const std::string& version, const std::string& footer,
+                   const std::function<void(Verb& eagre)>& declare) {
+  Invocation invocation;
+  const auto separator = std::find(words.begin(), words.end(), "--");
+  if (separator != words.end()) {
+    invocation.job_args.assign(separator + 1, words.end());
+    words.erase(separator, words.end());
+  }
+  CLI::App app("Eagre runs event-stream jobs: on this machine, or on a cluster of JobManager and TaskManagers.",
+               "eagre");
+  app.fallthrough();
+  app.footer(footer);
+  app.set_version_flag("-v,--version", version);
+  AddGlobalOptions(app, invocation.global);
+  Verb eagre(app, invocation);
+  declare(eagre);
+  // The parser takes its words from the back.
+  std::reverse(words.begin(), words.end());
+  try {
+    app.parse(std::move(words));
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 1;
+  }
+  return invocation.run();
+}
+
+}  // namespace eagre

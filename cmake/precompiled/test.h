@@ -1,0 +1,7 @@
+// What most tests read.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "library.h"

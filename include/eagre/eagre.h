@@ -1,0 +1,20 @@
+// Everything that a job needs: `#include <eagre/eagre.h>`. Start with job.h and data_stream.h.
+#pragma once
+
+#include "connectors/file/csv.h"
+#include "connectors/file/ndjson.h"
+#include "connectors/generator/generator.h"
+#include "connectors/print/print.h"
+#include "eagre/broadcast_functions.h"
+#include "eagre/co_functions.h"
+#include "eagre/collect_sink.h"
+#include "eagre/data_stream.h"
+#include "eagre/functions.h"
+#include "eagre/job.h"
+#include "eagre/process_function.h"
+#include "eagre/watermark_strategy.h"
+#include "eagre/window.h"
+#include "record/decimal.h"
+#include "record/json.h"
+#include "record/record.h"
+#include "record/timestamp.h"

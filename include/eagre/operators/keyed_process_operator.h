@@ -1,0 +1,212 @@
+// Runs a KeyedProcessFunction, or a lambda of its form: state by batch, timers, side outputs.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "eagre/operators/function_states.h"
+#include "eagre/process_function.h"
+#include "runtime/key_extractor.h"
+#include "runtime/operator.h"
+#include "runtime/stream_graph.h"
+#include "runtime/watermark_state.h"
+#include "state/keyed_state_table.h"
+
+namespace eagre {
+namespace internal {
+
+// A function of Eagre's own that derives from it has OnBatchFinished(), which is called after each batch of records or
+// timers.
+struct BatchObserver {};
+
+}  // namespace internal
+
+// State is finished with (emptied rows removed, sizes measured) at the end of each input batch and after every so many
+// timers.
+template <typename K, typename In, typename Out, typename F>
+class KeyedProcessOperator : public Operator {
+ public:
+  // Tag i of `side_outputs` is output port 1 + i.
+  KeyedProcessOperator(F function, std::unique_ptr<KeyExtractor<In, K>> keys, std::vector<std::string> side_outputs)
+      : function_(std::move(function)),
+        extractor_(std::move(keys)),
+        side_outputs_(std::move(side_outputs)),
+        table_(internal::DeclarationsOf(function_)) {}
+
+  Status Open(OperatorContext& context) override {
+    EAGRE_RETURN_IF_ERROR(Operator::Open(context));
+    EAGRE_RETURN_IF_ERROR(CheckStates(function_));
+    EAGRE_RETURN_IF_ERROR(OpenState(context));
+    if constexpr (std::is_base_of_v<StateOwner, F>) function_.BindStates(table_.scope(), table_.slot_offsets());
+    output_ = &context.output(0);
+    side_outputs_.Open(context);
+    keys_gauge_ = &context.AddGauge("keyedStateKeys");
+    bytes_gauge_ = &context.AddGauge("keyedStateBytes");
+    timers_gauge_ = &context.AddGauge("timers");
+    for (KeyedProcessContext<K>* keyed :
+         {&context_of_element_, static_cast<KeyedProcessContext<K>*>(&context_of_timer_)}) {
+      AttachContext(*keyed, context);
+    }
+    watermark_state_.Open(context, watermark_);
+    return internal::OpenFunction(function_, context);
+  }
+  Status Close(bool) override {
+    internal::CloseFunction(function_);
+    return OkStatus();
+  }
+  void CollectStates(std::vector<CheckpointedState*>& states) override {
+    states.push_back(watermark_state_.state());
+    if (!table_.declarations().empty()) states.push_back(&table_);
+    timers_.CollectStates(states);
+    internal::CollectOperatorStates(function_, states);
+  }
+  Status Begin() override { return internal::InitializeFunction(function_); }
+  Status OnBarrier(int64_t checkpoint_id, bool& done) override {
+    done = true;
+    return internal::SnapshotFunction(function_, checkpoint_id);
+  }
+  Status OnCheckpointComplete(int64_t checkpoint_id) override {
+    internal::NotifyFunction(function_, checkpoint_id, /*complete=*/true);
+    return OkStatus();
+  }
+  Status OnCheckpointAborted(int64_t checkpoint_id) override {
+    internal::NotifyFunction(function_, checkpoint_id, /*complete=*/false);
+    return OkStatus();
+  }
+
+  bool takes_views() const override { return true; }
+  Status Process(int, std::unique_ptr<Batch>& batch, size_t& position) override {
+    auto& in = static_cast<TypedBatch<In>&>(*batch);
+    if (position == 0) {
+      EAGRE_RETURN_IF_ERROR(table_.MakeRoom());
+      if (table_.blocked()) return OkStatus();
+      context_of_element_.watermark_ = watermark_;
+      if (!in.keyed()) extractor_->Hash(in);
+      extractor_->Extract(in, keys_);
+      EAGRE_RETURN_IF_ERROR(
+          table_.MakeResident(in.hashes(), in.size(), [this](size_t i) -> const K& { return keys_[i]; }));
+    }
+    Collector<Out> out(*output_);
+    while (position < in.size() && !AnyOutputFull()) {
+      const size_t i = position++;
+      table_.PrefetchBehind(i);
+      SetKey(context_of_element_, in.timestamps()[i], in.hashes()[i], keys_[i]);
+      out.set_timestamp(in.timestamps()[i]);
+      table_.Select(i);
+      if constexpr (requires { function_.ProcessElement(in[i], context_of_element_, out); }) {
+        function_.F::ProcessElement(in[i], context_of_element_, out);
+      } else if constexpr (requires { function_.ProcessElement1(in[i], context_of_element_, out); }) {
+        function_.F::ProcessElement1(in[i], context_of_element_, out);
+      } else {
+        function_(in[i], context_of_element_, out);
+      }
+    }
+    return position == in.size() ? FinishBatch() : OkStatus();
+  }
+
+  Status OnWatermark(int64_t watermark, bool& done) override {
+    // Sources may begin again behind the watermark that was restored.
+    watermark_ = std::max(watermark_, watermark);
+    return FireTimers(timers_.event_time(), TimeDomain::kEventTime, watermark_, done);
+  }
+  Status OnProcessingTime(int64_t now_ms, bool& done) override {
+    return FireTimers(timers_.processing_time(), TimeDomain::kProcessingTime, now_ms, done);
+  }
+  int64_t NextProcessingTimeMs() const override { return timers_.processing_time().queue().NextTimestamp(); }
+
+  bool blocked() const override { return table_.blocked(); }
+
+  const KeyedStateTable<K>& state() const { return table_; }
+  const TimerService<K>& timers() const { return timers_; }
+
+ protected:
+  static constexpr int kTimersPerBatch = 256;
+
+  // State that is declared is in the slot's backend, timers are in memory and accounted there.
+  Status OpenState(OperatorContext& context) {
+    StateBackend* backend = context.state_backend();
+    if (backend == nullptr) return OkStatus();
+    timers_share_.Open(*backend, context.operator_name(), "timers", nullptr);
+    if (table_.declarations().empty()) return OkStatus();
+    return table_.Open(*backend, context.operator_name(), context.max_parallelism());
+  }
+
+  void AttachContext(KeyedProcessContext<K>& keyed, OperatorContext& context) {
+    keyed.clock_ = &context.clock();
+    keyed.side_outputs_ = &side_outputs_;
+    keyed.timers_ = &timers_;
+  }
+  static void SetKey(KeyedProcessContext<K>& keyed, int64_t timestamp, uint64_t hash, const K& key) {
+    keyed.timestamp_ = timestamp;
+    keyed.hash_ = hash;
+    keyed.key_ = &key;
+  }
+  bool AnyOutputFull() const { return output_->full() || side_outputs_.AnyFull(); }
+
+  // `done` when no timer is left that is due at `limit`.
+  Status FireTimers(KeyedTimerQueue<K>& queue, TimeDomain domain, int64_t limit, bool& done) {
+    done = queue.queue().NextTimestamp() > limit;
+    if (done) return OkStatus();
+    EAGRE_RETURN_IF_ERROR(table_.MakeRoom());
+    if (table_.blocked()) return OkStatus();
+    Collector<Out> out(*output_);
+    context_of_timer_.domain_ = domain;
+    context_of_timer_.watermark_ = watermark_;
+    int fired = 0;
+    Status room;
+    done = queue.FireDue(
+        limit, [&] { return AnyOutputFull() || !room.ok() || table_.blocked(); },
+        [&](int64_t timestamp, uint64_t hash, const K& key) {
+          SetKey(context_of_timer_, timestamp, hash, key);
+          out.set_timestamp(timestamp);
+          table_.SelectKey(hash, key);
+          if constexpr (requires { function_.OnTimer(timestamp, context_of_timer_, out); }) {
+            function_.F::OnTimer(timestamp, context_of_timer_, out);
+          }
+          if (++fired % kTimersPerBatch != 0) return;
+          table_.FinishBatch();
+          room = table_.MakeRoom();
+        });
+    EAGRE_RETURN_IF_ERROR(room);
+    return FinishBatch();
+  }
+
+  Status FinishBatch() {
+    if constexpr (std::is_base_of_v<internal::BatchObserver, F>) function_.F::OnBatchFinished();
+    table_.FinishBatch();
+    timers_share_.Set(timers_.memory_bytes());
+    keys_gauge_->Set(static_cast<double>(table_.row_count()));
+    bytes_gauge_->Set(static_cast<double>(table_.memory_bytes()));
+    timers_gauge_->Set(static_cast<double>(timers_.size()));
+    return table_.MakeRoom();
+  }
+
+  F function_;
+  std::unique_ptr<KeyExtractor<In, K>> extractor_;
+  internal::SideOutputs side_outputs_;
+  KeyColumn<K> keys_;
+  KeyedStateTable<K> table_;
+  TimerService<K> timers_;
+  StateBackend::Share timers_share_;
+  WatermarkState watermark_state_;
+  int64_t watermark_ = kNoTimestamp;
+  KeyedProcessContext<K> context_of_element_;
+  KeyedTimerContext<K> context_of_timer_;
+  Output* output_ = nullptr;
+  Gauge* keys_gauge_ = nullptr;
+  Gauge* bytes_gauge_ = nullptr;
+  Gauge* timers_gauge_ = nullptr;
+};
+
+template <typename K, typename In, typename Out, typename F>
+std::unique_ptr<Operator> MakeKeyedProcessOperator(F function, std::unique_ptr<KeyExtractor<In, K>> keys,
+                                                   std::vector<std::string> side_outputs) {
+  return std::make_unique<KeyedProcessOperator<K, In, Out, F>>(std::move(function), std::move(keys),
+                                                               std::move(side_outputs));
+}
+
+}  // namespace eagre

@@ -1,0 +1,144 @@
+#include "jobmanager/checkpoint_log.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "base/logging.h"
+#include "state/checkpoint_metadata.h"
+
+namespace eagre {
+namespace {
+
+constexpr std::string_view kEntryMagic = "eagrelog";
+constexpr int kClaimAttempts = 100;
+
+}  // namespace
+
+CheckpointLog::CheckpointLog(FileSystem& files, std::string directory, std::string writer)
+    : files_(files), directory_(std::move(directory)), writer_(std::move(writer)) {}
+
+std::string CheckpointLog::PathOf(uint64_t number) const {
+  return JoinPath(directory_, fmt::format("{:08}", number));
+}
+
+StatusOr<std::vector<uint64_t>> CheckpointLog::Numbers() const {
+  EAGRE_ASSIGN_OR_RETURN(const std::vector<FileInfo> entries, files_.List(directory_));
+  std::vector<uint64_t> numbers;
+  for (const FileInfo& entry : entries) {
+    const std::string_view name = BaseName(entry.path);
+    uint64_t number = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+    if (error == std::errc() && end == name.data() + name.size()) numbers.push_back(number);
+  }
+  std::sort(numbers.begin(), numbers.end());
+  return numbers;
+}
+
+StatusOr<proto::CheckpointLogEntry> CheckpointLog::Read(uint64_t number) const {
+  const std::string path = PathOf(number);
+  EAGRE_ASSIGN_OR_RETURN(const std::string bytes, files_.ReadFile(path));
+  proto::CheckpointLogEntry entry;
+  EAGRE_RETURN_IF_ERROR(UnframeCheckpointMessage(kEntryMagic, bytes, path, entry));
+  return entry;
+}
+
+StatusOr<std::vector<proto::CompletedCheckpoint>> CheckpointLog::ReadCompletions(
+    const std::vector<uint64_t>& numbers) const {
+  std::vector<proto::CheckpointLogEntry> after;  // behind the highest claim, newest first
+  proto::CheckpointLogEntry claim;
+  for (auto number = numbers.rbegin(); number != numbers.rend(); ++number) {
+    EAGRE_ASSIGN_OR_RETURN(proto::CheckpointLogEntry entry, Read(*number));
+    if (entry.has_claim()) {
+      claim = std::move(entry);
+      break;
+    }
+    after.push_back(std::move(entry));
+  }
+  std::vector<proto::CompletedCheckpoint> completions(claim.claim().retained().begin(), claim.claim().retained().end());
+  for (auto entry = after.rbegin(); entry != after.rend(); ++entry) {
+    if (entry->has_completion() && entry->writer() == claim.writer()) completions.push_back(entry->completion());
+  }
+  return completions;
+}
+
+Status CheckpointLog::Create(uint64_t number, const proto::CheckpointLogEntry& entry) {
+  return files_.CreateFileOnce(PathOf(number), FrameCheckpointMessage(kEntryMagic, entry), writer_);
+}
+
+StatusOr<std::vector<proto::CompletedCheckpoint>> CheckpointLog::Claim(int64_t time_ms) {
+  EAGRE_RETURN_IF_ERROR(files_.CreateDirectories(directory_));
+  for (int i = 0; i < kClaimAttempts; ++i) {
+    EAGRE_ASSIGN_OR_RETURN(const std::vector<uint64_t> numbers, Numbers());
+    auto completions = ReadCompletions(numbers);
+    // An entry may have been trimmed by its writer while it was to be read.
+    if (!completions.ok() && absl::IsNotFound(completions.status())) continue;
+    EAGRE_RETURN_IF_ERROR(completions.status());
+    proto::CheckpointLogEntry entry;
+    entry.set_writer(writer_);
+    entry.set_time_ms(time_ms);
+    entry.mutable_claim()->mutable_retained()->Assign(completions->begin(), completions->end());
+    const uint64_t number = numbers.empty() ? 1 : numbers.back() + 1;
+    const Status created = Create(number, entry);
+    if (absl::IsAlreadyExists(created)) continue;
+    EAGRE_RETURN_IF_ERROR(created);
+    claim_ = number;
+    next_ = number + 1;
+    return *std::move(completions);
+  }
+  return Unavailable("others write to the checkpoint log {} all the time; does another JobManager run this job?",
+                     directory_);
+}
+
+Status CheckpointLog::AppendEntry(const proto::CheckpointLogEntry& entry) {
+  const auto lost = [this] {
+    lost_ = true;
+    return MakeStatus(absl::StatusCode::kAborted,
+                      fmt::format("another JobManager has taken the job over (entry {})", PathOf(next_)));
+  };
+  if (lost_) return lost();
+  Status created = Create(next_, entry);
+  while (absl::IsAlreadyExists(created)) {
+    // Its own, when the creation succeeded but could not be seen to.
+    const auto existing = Read(next_);
+    EAGRE_RETURN_IF_ERROR(existing.status());
+    if (existing->writer() != writer_) return lost();
+    created = Create(++next_, entry);
+  }
+  EAGRE_RETURN_IF_ERROR(created);
+  // The number may have been used and removed by one that took over long ago; then there are higher ones.
+  EAGRE_ASSIGN_OR_RETURN(const std::vector<uint64_t> numbers, Numbers());
+  if (numbers.empty() || numbers.back() != next_) return lost();
+  ++next_;
+  return OkStatus();
+}
+
+Status CheckpointLog::Append(const proto::CompletedCheckpoint& completion, int64_t time_ms) {
+  proto::CheckpointLogEntry entry;
+  entry.set_writer(writer_);
+  entry.set_time_ms(time_ms);
+  *entry.mutable_completion() = completion;
+  return AppendEntry(entry);
+}
+
+Status CheckpointLog::Close(int64_t time_ms) {
+  proto::CheckpointLogEntry entry;
+  entry.set_writer(writer_);
+  entry.set_time_ms(time_ms);
+  entry.mutable_claim();
+  return AppendEntry(entry);
+}
+
+void CheckpointLog::Trim(size_t kept) {
+  const auto numbers = Numbers();
+  if (!numbers.ok()) return;
+  size_t left = numbers->size();
+  for (const uint64_t number : *numbers) {
+    if (left-- <= kept) return;
+    if (number == claim_) continue;
+    const Status removed = files_.Remove(PathOf(number));
+    if (!removed.ok()) EAGRE_LOG_WARN("{}", StatusMessage(removed));
+  }
+}
+
+}  // namespace eagre

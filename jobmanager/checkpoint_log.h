@@ -1,0 +1,52 @@
+// The numbered log of a job's complete checkpoints: what makes a checkpoint complete, and who may say so.
+//
+// Each entry is a file that can be created only once. Whoever takes a job over first appends a *claim*; a JobManager
+// that was thought dead and goes on finds the number that it wants to use taken, so it completes nothing any more. What
+// counts is the highest claim, the complete checkpoints that it carried over, and those of the same writer behind it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/file_system.h"
+#include "base/status.h"
+#include "proto/checkpoint.pb.h"
+
+namespace eagre {
+
+// Waits for the disk. One thread.
+class CheckpointLog {
+ public:
+  // `writer` is no other's, and part of file names. `files` outlives the log.
+  CheckpointLog(FileSystem& files, std::string directory, std::string writer);
+
+  // Makes the folder when there is none, and takes the log over. Returns the complete checkpoints that are in it, the
+  // oldest first; their folders may be gone. Before anything else.
+  StatusOr<std::vector<proto::CompletedCheckpoint>> Claim(int64_t time_ms);
+  // The checkpoint is complete once this has returned OK. ABORTED when another has taken the log over: this one can
+  // append nothing any more.
+  Status Append(const proto::CompletedCheckpoint& completion, int64_t time_ms);
+  // Whether the log is still this writer's; ABORTED when not. Appends an entry to find out, after which no checkpoint
+  // counts any more.
+  Status Close(int64_t time_ms);
+  // Removes entries that no longer count, but the newest `kept`. What cannot be removed is tried again next time.
+  void Trim(size_t kept);
+
+ private:
+  StatusOr<std::vector<uint64_t>> Numbers() const;
+  std::string PathOf(uint64_t number) const;
+  StatusOr<proto::CheckpointLogEntry> Read(uint64_t number) const;
+  StatusOr<std::vector<proto::CompletedCheckpoint>> ReadCompletions(const std::vector<uint64_t>& numbers) const;
+  Status Create(uint64_t number, const proto::CheckpointLogEntry& entry);
+  Status AppendEntry(const proto::CheckpointLogEntry& entry);
+
+  FileSystem& files_;
+  const std::string directory_;
+  const std::string writer_;
+  uint64_t claim_ = 0;  // the number of this writer's claim
+  uint64_t next_ = 1;
+  bool lost_ = false;
+};
+
+}  // namespace eagre

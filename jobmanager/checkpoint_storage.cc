@@ -1,0 +1,250 @@
+#include "jobmanager/checkpoint_storage.h"
+
+#include <algorithm>
+#include <charconv>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "base/file_copy.h"
+#include "base/logging.h"
+#include "jobmanager/restore_check.h"
+#include "state/checkpoint_metadata.h"
+
+namespace eagre {
+namespace {
+
+constexpr std::string_view kCheckpointPrefix = "chk-";
+constexpr std::string_view kBaseInfix = "base";
+constexpr std::string_view kSharedFolder = "shared";
+
+// The number at the beginning of `text`, which is moved behind it.
+std::optional<int64_t> TakeNumber(std::string_view& text) {
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc()) return std::nullopt;
+  text.remove_prefix(static_cast<size_t>(end - text.data()));
+  return number;
+}
+
+std::optional<int64_t> CheckpointIdOf(std::string_view folder) {
+  if (!folder.starts_with(kCheckpointPrefix)) return std::nullopt;
+  folder.remove_prefix(kCheckpointPrefix.size());
+  const auto id = TakeNumber(folder);
+  return folder.empty() ? id : std::nullopt;
+}
+
+struct FileOrigin {
+  int64_t attempt = 0;
+  std::optional<int64_t> checkpoint_id;  // none: a base, which belongs to no checkpoint until one refers to it
+};
+
+// Of a name "<attempt>-<checkpoint id>-..." or "<attempt>-base...".
+std::optional<FileOrigin> OriginOf(std::string_view name) {
+  const auto attempt = TakeNumber(name);
+  if (!attempt || !name.starts_with('-')) return std::nullopt;
+  name.remove_prefix(1);
+  if (name.starts_with(kBaseInfix)) return FileOrigin{*attempt, std::nullopt};
+  const auto checkpoint_id = TakeNumber(name);
+  if (!checkpoint_id || !name.starts_with('-')) return std::nullopt;
+  return FileOrigin{*attempt, *checkpoint_id};
+}
+
+template <typename Visit>
+void ForEachSegment(const proto::CheckpointMetadata& metadata, Visit visit) {
+  for (const proto::OperatorSnapshot& op : metadata.operators()) {
+    for (const proto::SubtaskSnapshot& subtask : op.subtasks()) {
+      for (const proto::StateSnapshot& state : subtask.states()) {
+        for (const proto::StateSegment& segment : state.segments()) visit(segment);
+      }
+    }
+  }
+}
+
+std::set<std::string> FilesOf(const proto::CheckpointMetadata& metadata) {
+  std::set<std::string> names;
+  ForEachSegment(metadata, [&](const proto::StateSegment& segment) { names.insert(segment.file()); });
+  return names;
+}
+
+void LogFailure(const Status& status) {
+  if (!status.ok() && !absl::IsNotFound(status)) EAGRE_LOG_WARN("{}", StatusMessage(status));
+}
+
+}  // namespace
+
+CheckpointStorage::CheckpointStorage(FileSystem& files, std::string directory, std::string writer, size_t retained)
+    : files_(files),
+      directory_(std::move(directory)),
+      writer_(std::move(writer)),
+      retained_count_(retained),
+      log_(files, JoinPath(directory_, "log"), writer_) {}
+
+std::string CheckpointStorage::PathOf(int64_t checkpoint_id) const {
+  return JoinPath(directory_, fmt::format("{}{}", kCheckpointPrefix, checkpoint_id));
+}
+
+StatusOr<CheckpointStorage::InUse> CheckpointStorage::HighestInUse() const {
+  InUse highest;
+  EAGRE_ASSIGN_OR_RETURN(const std::vector<FileInfo> folders, files_.List(directory_));
+  for (const FileInfo& folder : folders) {
+    highest.checkpoint_id = std::max(highest.checkpoint_id, CheckpointIdOf(BaseName(folder.path)).value_or(0));
+  }
+  EAGRE_ASSIGN_OR_RETURN(const std::vector<FileInfo> shared, files_.List(JoinPath(directory_, kSharedFolder)));
+  for (const FileInfo& file : shared) {
+    const auto origin = OriginOf(BaseName(file.path));
+    if (!origin) continue;
+    highest.attempt = std::max(highest.attempt, origin->attempt);
+    highest.checkpoint_id = std::max(highest.checkpoint_id, origin->checkpoint_id.value_or(0));
+  }
+  return highest;
+}
+
+StatusOr<CheckpointStorage::Opened> CheckpointStorage::Open(int64_t time_ms) {
+  EAGRE_RETURN_IF_ERROR(files_.CreateDirectories(JoinPath(directory_, kSharedFolder)));
+  EAGRE_ASSIGN_OR_RETURN(std::vector<proto::CompletedCheckpoint> completions, log_.Claim(time_ms));
+  EAGRE_RETURN_IF_ERROR(files_.SyncDirectory(directory_));
+  EAGRE_RETURN_IF_ERROR(files_.SyncDirectory(ParentPath(directory_)));
+  Opened opened;
+  EAGRE_ASSIGN_OR_RETURN(InUse highest, HighestInUse());
+  for (const proto::CompletedCheckpoint& completion : completions) {
+    highest.attempt = std::max<int64_t>(highest.attempt, completion.attempt());
+    highest.checkpoint_id = std::max(highest.checkpoint_id, completion.checkpoint_id());
+  }
+  EAGRE_ASSIGN_OR_RETURN(opened.points, ReadPoints(std::move(completions)));
+  opened.next_checkpoint_id = highest.checkpoint_id + 1;
+  opened.next_attempt = static_cast<int>(highest.attempt) + 1;
+  return opened;
+}
+
+StatusOr<std::vector<RestorePoint>> CheckpointStorage::ReadPoints(std::vector<proto::CompletedCheckpoint> completions) {
+  std::vector<RestorePoint> points;
+  const int64_t newest_id = completions.empty() ? 0 : completions.back().checkpoint_id();
+  for (proto::CompletedCheckpoint& completion : completions) {
+    const std::string path = PathOf(completion.checkpoint_id());
+    const bool newest = completion.checkpoint_id() == newest_id;
+    const auto metadata = ReadCheckpointMetadata(files_, path);
+    if (absl::IsNotFound(metadata.status()) && !newest) continue;  // no longer retained
+    RestorePoint point{.completion = std::move(completion), .path = path, .commits = true, .usable = metadata.status()};
+    if (metadata.ok()) {
+      point.commits = HasCommittables(*metadata);
+      point.usable = CheckFilesOf(files_, path, *metadata);
+      retained_.push_back({point.completion, FilesOf(*metadata)});
+    }
+    // What cannot be read now may be readable later.
+    if (!point.usable.ok() && !absl::IsNotFound(point.usable) && !absl::IsDataLoss(point.usable)) return point.usable;
+    points.push_back(std::move(point));
+  }
+  return points;
+}
+
+Status CheckpointStorage::WriteSavepoint(const proto::CheckpointMetadata& metadata, const std::string& path) {
+  if (files_.Exists(path)) return AlreadyExists("cannot make the savepoint: there is something at {}", path);
+  EAGRE_RETURN_IF_ERROR(files_.CreateDirectories(path));
+  for (const std::string& file : FilesOf(metadata)) {
+    const std::string from = JoinPath(directory_, file);
+    const std::string to = JoinPath(path, BaseName(file));
+    // Elsewhere than on the same file system a file can have no second name.
+    const Status linked = files_.Link(from, to);
+    if (!linked.ok()) EAGRE_RETURN_IF_ERROR(CopyFile(files_, from, to));
+  }
+  proto::CheckpointMetadata own = metadata;
+  own.set_savepoint(true);
+  own.set_files_root(".");
+  for (proto::OperatorSnapshot& op : *own.mutable_operators()) {
+    for (proto::SubtaskSnapshot& subtask : *op.mutable_subtasks()) {
+      for (proto::StateSnapshot& state : *subtask.mutable_states()) {
+        for (proto::StateSegment& segment : *state.mutable_segments()) {
+          segment.set_file(std::string(BaseName(segment.file())));
+        }
+      }
+    }
+  }
+  EAGRE_RETURN_IF_ERROR(WriteCheckpointMetadata(files_, path, own, writer_).status());
+  return files_.SyncDirectory(ParentPath(path));
+}
+
+StatusOr<RestorePoint> CheckpointStorage::Complete(Request request) {
+  if (!request.savepoint_path.empty()) {
+    if (Status written = WriteSavepoint(request.metadata, request.savepoint_path); !written.ok()) {
+      if (!absl::IsAlreadyExists(written)) LogFailure(files_.RemoveTree(request.savepoint_path));
+      return WithContext(written, "cannot write the savepoint");
+    }
+  }
+  const std::string path = PathOf(request.completion.checkpoint_id());
+  bool written = false;
+  const auto complete = [&]() -> Status {
+    EAGRE_RETURN_IF_ERROR(files_.CreateDirectories(path));
+    EAGRE_ASSIGN_OR_RETURN(const int64_t bytes, WriteCheckpointMetadata(files_, path, request.metadata, writer_));
+    written = true;
+    request.completion.set_metadata_bytes(bytes);
+    EAGRE_RETURN_IF_ERROR(files_.SyncDirectory(directory_));
+    return log_.Append(request.completion, request.time_ms);
+  };
+  if (Status completed = complete(); !completed.ok()) {
+    if (!request.savepoint_path.empty()) LogFailure(files_.RemoveTree(request.savepoint_path));
+    // What another JobManager has written there stays.
+    if (written) LogFailure(files_.Remove(JoinPath(path, kCheckpointMetadataFile)));
+    (void)files_.Remove(path);
+    return completed;
+  }
+  appended_ = true;
+  retained_.push_back({request.completion, FilesOf(request.metadata)});
+  return RestorePoint{.completion = std::move(request.completion),
+                      .path = path,
+                      .commits = HasCommittables(request.metadata),
+                      .usable = OkStatus()};
+}
+
+void CheckpointStorage::DeleteUnused() {
+  // Until this writer has completed a checkpoint, others may still hold the job's.
+  if (!appended_) return;
+  std::set<std::string> released;
+  while (retained_.size() > retained_count_) {
+    released.merge(retained_.front().files);
+    retained_.erase(retained_.begin());
+  }
+  const proto::CompletedCheckpoint newest = retained_.back().completion;
+  log_.Trim(retained_count_ + 1);
+  DeleteUnusedCheckpoints(newest.checkpoint_id());
+  DeleteUnusedFiles(newest, released);
+}
+
+void CheckpointStorage::DeleteUnusedCheckpoints(int64_t newest_id) {
+  const auto folders = files_.List(directory_);
+  if (!folders.ok()) return LogFailure(folders.status());
+  for (const FileInfo& folder : *folders) {
+    const auto id = CheckpointIdOf(BaseName(folder.path));
+    if (!id || *id > newest_id) continue;
+    const bool needed = std::any_of(retained_.begin(), retained_.end(), [&](const Retained& retained) {
+      return retained.completion.checkpoint_id() == *id;
+    });
+    if (!needed) LogFailure(files_.RemoveTree(folder.path));
+  }
+}
+
+void CheckpointStorage::DeleteUnusedFiles(const proto::CompletedCheckpoint& newest,
+                                          const std::set<std::string>& released) {
+  const auto shared = files_.List(JoinPath(directory_, kSharedFolder));
+  if (!shared.ok()) return LogFailure(shared.status());
+  for (const FileInfo& file : *shared) {
+    const auto origin = OriginOf(BaseName(file.path));
+    if (!origin) continue;  // not of a worker
+    const std::string name = JoinPath(kSharedFolder, BaseName(file.path));
+    const bool was_used =
+        origin->checkpoint_id ? *origin->checkpoint_id <= newest.checkpoint_id() : released.contains(name);
+    const bool is_over = origin->attempt < newest.attempt() || (origin->attempt == newest.attempt() && was_used);
+    if (!is_over) continue;
+    const bool needed = std::any_of(retained_.begin(), retained_.end(),
+                                    [&](const Retained& retained) { return retained.files.contains(name); });
+    if (!needed) LogFailure(files_.Remove(file.path));
+  }
+}
+
+void CheckpointStorage::DeleteAll(int64_t time_ms) {
+  const Status closed = log_.Close(time_ms);
+  if (!closed.ok()) return LogFailure(closed);
+  LogFailure(files_.RemoveTree(directory_));
+}
+
+}  // namespace eagre

@@ -1,0 +1,85 @@
+// The folder of one job's checkpoints: makes checkpoints complete, makes savepoints, and deletes what nobody needs.
+//
+//   <directory>/log/            what is complete (jobmanager/checkpoint_log.h)
+//   <directory>/chk-<n>/        the metadata of checkpoint n
+//   <directory>/shared/         the files of state, which the workers write
+//
+// Files are shared between checkpoints; one is deleted when no retained checkpoint refers to it and none to come can:
+// it was begun for a checkpoint before the newest complete one, or by an earlier attempt.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/file_system.h"
+#include "base/status.h"
+#include "jobmanager/checkpoint_log.h"
+#include "jobmanager/restore_points.h"
+#include "proto/checkpoint.pb.h"
+
+namespace eagre {
+
+// Waits for the disk. One thread. `files` outlives it.
+class CheckpointStorage {
+ public:
+  // `writer` is no other JobManager's nor job's; `retained` complete checkpoints are kept.
+  CheckpointStorage(FileSystem& files, std::string directory, std::string writer, size_t retained);
+
+  struct Opened {
+    int64_t next_checkpoint_id = 1;    // higher than any in use
+    int next_attempt = 0;              // the same
+    std::vector<RestorePoint> points;  // what is complete, the oldest first
+  };
+  // Makes the folders and takes the job's checkpoints over. Before anything else.
+  StatusOr<Opened> Open(int64_t time_ms);
+
+  struct Request {
+    proto::CheckpointMetadata metadata;     // all its files are written and synced
+    proto::CompletedCheckpoint completion;  // metadata_bytes is filled in here
+    std::string savepoint_path;             // a folder to be made with a copy of everything; empty: none
+    int64_t time_ms = 0;
+  };
+  // Nothing is left of a checkpoint, nor of its savepoint, that could not be completed. ABORTED when another JobManager
+  // has taken the job over.
+  StatusOr<RestorePoint> Complete(Request request);
+  // Deletes checkpoints beyond the retained ones and files that nobody needs. Failures are logged and tried again next
+  // time.
+  void DeleteUnused();
+  // Deletes everything, unless another JobManager has taken the job over.
+  void DeleteAll(int64_t time_ms);
+
+  const std::string& directory() const { return directory_; }
+
+ private:
+  struct Retained {
+    proto::CompletedCheckpoint completion;
+    std::set<std::string> files;
+  };
+
+  std::string PathOf(int64_t checkpoint_id) const;
+  // The highest attempt (-1: none) and checkpoint id that a file in the folder has in its name.
+  struct InUse {
+    int64_t attempt = -1;
+    int64_t checkpoint_id = 0;
+  };
+  StatusOr<InUse> HighestInUse() const;
+  // With what can be read of each.
+  StatusOr<std::vector<RestorePoint>> ReadPoints(std::vector<proto::CompletedCheckpoint> completions);
+  Status WriteSavepoint(const proto::CheckpointMetadata& metadata, const std::string& path);
+  void DeleteUnusedCheckpoints(int64_t newest_id);
+  // `released`: files of checkpoints that are no longer retained.
+  void DeleteUnusedFiles(const proto::CompletedCheckpoint& newest, const std::set<std::string>& released);
+
+  FileSystem& files_;
+  const std::string directory_;
+  const std::string writer_;
+  const size_t retained_count_;
+  CheckpointLog log_;
+  std::vector<Retained> retained_;  // the oldest first
+  bool appended_ = false;           // a checkpoint of this writer is complete: what is older is its own
+};
+
+}  // namespace eagre

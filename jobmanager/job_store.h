@@ -1,0 +1,71 @@
+// The jobs of a JobManager on disk (high-availability.storageDir), so that one that is started after its death takes
+// them up again.
+//
+//   leader/<n>              who uses the folder: the highest number; made only once
+//   jobs/<job id>/library   the job's library
+//   jobs/<job id>/job       what was submitted; written last: without it the folder counts for nothing
+//   jobs/<job id>/attempt   its newest attempt
+//   jobs/<job id>/result    how the job ended; the others are gone then
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/file_system.h"
+#include "base/status.h"
+#include "proto/client.pb.h"
+
+namespace eagre {
+
+// Waits for the disk. One thread. `files` outlives it.
+//
+// A JobManager that was thought dead and goes on finds another leader, and changes nothing any more: ABORTED.
+class JobStore {
+ public:
+  // `writer` is no other JobManager's.
+  JobStore(FileSystem& files, const std::string& directory, std::string writer)
+      : files_(files),
+        directory_(JoinPath(directory, "jobs")),
+        leader_directory_(JoinPath(directory, "leader")),
+        writer_(std::move(writer)) {}
+
+  struct Job {
+    proto::StoredJob job;
+    std::optional<proto::StoredAttempt> attempt;  // none: nothing of it was ever deployed
+    std::string library;                          // path
+  };
+  struct Contents {
+    std::vector<Job> jobs;                   // in the order of their submission
+    std::vector<proto::JobDetails> results;  // in the order of their end
+    std::vector<Status> damaged;             // jobs that cannot be read; their folders are left alone
+  };
+  // Makes the folder when there is none, and takes it over. Before anything else.
+  StatusOr<Contents> Load();
+
+  // The job survives a crash of the machine once this has returned OK; else nothing of it stays. Copies the library.
+  Status Save(const proto::StoredJob& job, const std::string& library);
+  // Before anything of the attempt is deployed.
+  Status SaveAttempt(const std::string& job_id, const proto::StoredAttempt& attempt);
+  // A failure is logged: the job would run once more.
+  void SaveResult(const proto::JobDetails& details);
+  void Forget(const std::string& job_id);
+
+ private:
+  std::string PathOf(const std::string& job_id) const { return JoinPath(directory_, job_id); }
+  Status TrySave(const proto::StoredJob& job, const std::string& library);
+  Status LoadOne(const std::string& folder, Contents& contents);
+  StatusOr<std::vector<uint64_t>> Leaders() const;
+  Status TakeOver();
+  Status CheckLeads() const;
+
+  FileSystem& files_;
+  const std::string directory_;
+  const std::string leader_directory_;
+  const std::string writer_;
+  uint64_t leader_ = 0;  // its number
+};
+
+}  // namespace eagre

@@ -1,0 +1,317 @@
+#include "runtime/chain.h"
+
+#include <cxxabi.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <exception>
+#include <typeinfo>
+#include <utility>
+
+namespace eagre {
+namespace {
+
+// Calls into operators per Run: with batches of about a thousand records this keeps a step well under a millisecond.
+constexpr int kCallsPerRun = 16;
+
+std::string DemangledName(const std::type_info& type) {
+  int status = 0;
+  std::unique_ptr<char, void (*)(void*)> name(abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), std::free);
+  return status == 0 ? name.get() : type.name();
+}
+
+}  // namespace
+
+Chain::Chain(std::vector<ChainNode> nodes) : nodes_(std::move(nodes)) {
+  source_ = dynamic_cast<SourceOperator*>(nodes_[0].op.get());
+}
+
+Chain::~Chain() = default;
+
+// The boundary between our code, which returns Status, and the user's, which may throw or crash.
+template <typename F>
+Status Chain::Guard(ChainNode& node, F&& call) {
+  OperatorScope scope(&node.identity);
+  Status status;
+  try {
+    status = call();
+  } catch (const OverflowError& error) {
+    status = ResourceExhausted("{}", error.what());
+  } catch (const std::exception& error) {
+    status = Internal("{}: {}", DemangledName(typeid(error)), error.what());
+  } catch (...) {
+    status = Internal("user code threw something that is not a std::exception");
+  }
+  if (!status.ok()) failed_operator_ = node.context->operator_name();
+  return status;
+}
+
+Status Chain::Open() {
+  for (ChainNode& node : nodes_) {
+    ++opened_;
+    EAGRE_RETURN_IF_ERROR(Guard(node, [&] { return node.op->Open(*node.context); }));
+  }
+  return OkStatus();
+}
+
+Status Chain::Begin() {
+  for (ChainNode& node : nodes_) EAGRE_RETURN_IF_ERROR(Guard(node, [&] { return node.op->Begin(); }));
+  return OkStatus();
+}
+
+Status Chain::Close(bool failed) {
+  Status first;
+  for (; opened_ > 0; --opened_) {
+    ChainNode& node = nodes_[opened_ - 1];
+    Status status = Guard(node, [&] { return node.op->Close(failed); });
+    if (first.ok()) first = status;
+  }
+  return first;
+}
+
+void Chain::PushBatch(int input, std::unique_ptr<Batch> batch) {
+  EAGRE_DCHECK(drained_);
+  ChainNode& head = nodes_[0];
+  head.input = std::move(batch);
+  head.input_index = input;
+  head.position = 0;
+  head.context->metrics().records_in->Add(static_cast<int64_t>(head.input->size()));
+  drained_ = false;
+}
+
+void Chain::PushEvent(const ControlEvent& event) {
+  EAGRE_DCHECK(drained_);
+  nodes_[0].incoming = event;
+  drained_ = false;
+}
+
+StatusOr<SourceOperator::Produced> Chain::Produce() {
+  EAGRE_DCHECK(drained_ && source_ != nullptr);
+  StatusOr<SourceOperator::Produced> produced = SourceOperator::Produced::kEnd;
+  EAGRE_RETURN_IF_ERROR(Guard(nodes_[0], [&] {
+    produced = source_->Produce();
+    return produced.status();
+  }));
+  drained_ = false;
+  return produced;
+}
+
+std::unique_ptr<Batch> Chain::TakeInput() {
+  EAGRE_DCHECK(drained_);
+  return std::move(nodes_[0].input);
+}
+
+Chain::Step Chain::PassRecords(ChainNode& node) {
+  for (ChainPort& port : node.ports) {
+    while (std::unique_ptr<Batch>* front = port.output->Front()) {
+      const auto records = static_cast<int64_t>((*front)->size());
+      if (port.child >= 0) {
+        ChainNode& child = nodes_[port.child];
+        if (child.input == nullptr) child.input = port.output->type().create();
+        std::swap(*front, child.input);
+        child.position = 0;
+        node.context->metrics().records_out->Add(records);
+        child.context->metrics().records_in->Add(records);
+        port.output->PopFront();
+        cursor_ = port.child;
+        return Step::kMoved;
+      }
+      for (size_t& w = port.writer_position; w < port.writers.size(); ++w) {
+        if (!port.writers[w]->Write(*front, w + 1 == port.writers.size())) return Step::kBlocked;
+      }
+      port.writer_position = 0;
+      node.context->metrics().records_out->Add(records);
+      port.output->PopFront();
+    }
+  }
+  return Step::kNothing;
+}
+
+Chain::Step Chain::PassEvent(ChainNode& node) {
+  const ControlEvent event = node.queued.front();
+  for (size_t& p = node.port_position; p < node.ports.size();) {
+    ChainPort& port = node.ports[p];
+    if (port.child >= 0) {
+      nodes_[port.child].incoming = event;
+      cursor_ = port.child;
+      ++p;
+      return Step::kMoved;
+    }
+    if (event.kind != ControlEvent::Kind::kProcessingTime) {
+      for (size_t& w = port.writer_position; w < port.writers.size(); ++w) {
+        if (!port.writers[w]->Send(event)) return Step::kBlocked;
+      }
+      port.writer_position = 0;
+    }
+    ++p;
+  }
+  node.queued.pop_front();
+  node.port_position = 0;
+  return Step::kMoved;
+}
+
+Status Chain::HandleEvent(ChainNode& node) {
+  const ControlEvent event = *node.incoming;
+  if (skips_operators_) {
+    node.incoming.reset();
+    node.queued.push_back(event);
+    return OkStatus();
+  }
+  bool done = true;
+  bool forward = true;
+  EAGRE_RETURN_IF_ERROR(Guard(node, [&]() -> Status {
+    switch (event.kind) {
+      case ControlEvent::Kind::kWatermark:
+        forward = node.op->forwards_watermarks();
+        return node.op->OnWatermark(event.value, done);
+      case ControlEvent::Kind::kProcessingTime: return node.op->OnProcessingTime(event.value, done);
+      case ControlEvent::Kind::kEndOfInput: return node.op->OnEndOfInput(done);
+      case ControlEvent::Kind::kBarrier: return node.op->OnBarrier(event.value, done);
+      case ControlEvent::Kind::kIdle:
+      case ControlEvent::Kind::kActive: forward = node.op->forwards_watermarks(); return OkStatus();
+    }
+    return OkStatus();
+  }));
+  if (done) {
+    node.incoming.reset();
+    // What OnBarrier emitted is in the ports already and goes on before the barrier.
+    if (event.kind == ControlEvent::Kind::kBarrier && on_barrier_)
+      on_barrier_(static_cast<size_t>(&node - nodes_.data()));
+    if (forward) node.queued.push_back(event);
+  }
+  return OkStatus();
+}
+
+Status Chain::HandleInput(ChainNode& node) {
+  const size_t before = node.position;
+  EAGRE_RETURN_IF_ERROR(Guard(node, [&] { return node.op->Process(node.input_index, node.input, node.position); }));
+  if (node.position >= node.input->size()) {
+    node.input->Clear();
+    node.position = 0;
+    return OkStatus();
+  }
+  const bool stopped_for_output =
+      std::any_of(node.ports.begin(), node.ports.end(), [](const ChainPort& port) { return !port.output->empty(); });
+  if (node.position == before && !stopped_for_output && node.queued.empty() && !node.op->blocked()) {
+    failed_operator_ = node.context->operator_name();
+    return Internal("operator '{}' neither consumed its input nor emitted", failed_operator_);
+  }
+  return OkStatus();
+}
+
+StatusOr<Chain::Step> Chain::StepNode(ChainNode& node) {
+  Step passed = Step::kNothing;
+  // Key selectors and partitioners are user code.
+  EAGRE_RETURN_IF_ERROR(Guard(node, [&] {
+    passed = PassRecords(node);
+    return OkStatus();
+  }));
+  if (passed != Step::kNothing) return passed;
+  if (!node.queued.empty()) return PassEvent(node);
+  const bool has_input = node.input != nullptr && !node.input->empty();
+  if ((node.incoming.has_value() || has_input) && node.op->blocked()) return Step::kBlocked;
+  if (node.incoming.has_value()) {
+    EAGRE_RETURN_IF_ERROR(HandleEvent(node));
+    return Step::kMoved;
+  }
+  if (has_input) {
+    EAGRE_RETURN_IF_ERROR(HandleInput(node));
+    return Step::kMoved;
+  }
+  return Step::kNothing;
+}
+
+StatusOr<Chain::Progress> Chain::Run() {
+  if (drained_) return Progress::kDrained;
+  for (int calls = 0; calls < kCallsPerRun * static_cast<int>(nodes_.size()); ++calls) {
+    EAGRE_ASSIGN_OR_RETURN(const Step step, StepNode(nodes_[cursor_]));
+    if (step == Step::kBlocked) return Progress::kBlocked;
+    if (step == Step::kMoved) continue;
+    if (cursor_ == 0) {
+      drained_ = true;
+      return Progress::kDrained;
+    }
+    cursor_ = nodes_[cursor_].parent;
+  }
+  return Progress::kYield;
+}
+
+bool Chain::Flush() {
+  bool flushed = true;
+  for (ChainNode& node : nodes_) {
+    for (ChainPort& port : node.ports) {
+      for (auto& writer : port.writers) flushed &= writer->Flush();
+    }
+  }
+  return flushed;
+}
+
+Status Chain::RunMail(int node, const std::function<Status()>& mail) {
+  return Guard(nodes_[node], mail);
+}
+
+Status Chain::OnCoordinatorEvent(int node, std::string_view event) {
+  return Guard(nodes_[node], [&] { return nodes_[node].op->OnCoordinatorEvent(event); });
+}
+
+Status Chain::HandleLastBarrier(int64_t checkpoint_id, bool& done) {
+  EAGRE_DCHECK(drained_);
+  done = true;
+  for (; last_barrier_node_ < nodes_.size(); ++last_barrier_node_) {
+    ChainNode& node = nodes_[last_barrier_node_];
+    EAGRE_RETURN_IF_ERROR(Guard(node, [&] { return node.op->OnBarrier(checkpoint_id, done); }));
+    if (!done) return OkStatus();
+    if (on_barrier_) on_barrier_(last_barrier_node_);
+  }
+  last_barrier_node_ = 0;
+  return OkStatus();
+}
+
+Status Chain::OnCheckpointComplete(int64_t checkpoint_id) {
+  for (ChainNode& node : nodes_) {
+    EAGRE_RETURN_IF_ERROR(Guard(node, [&] { return node.op->OnCheckpointComplete(checkpoint_id); }));
+  }
+  return OkStatus();
+}
+
+Status Chain::OnCheckpointAborted(int64_t checkpoint_id) {
+  for (ChainNode& node : nodes_) {
+    EAGRE_RETURN_IF_ERROR(Guard(node, [&] { return node.op->OnCheckpointAborted(checkpoint_id); }));
+  }
+  return OkStatus();
+}
+
+bool Chain::awaits_commit() const {
+  return std::any_of(nodes_.begin(), nodes_.end(), [](const ChainNode& node) { return node.op->awaits_commit(); });
+}
+
+bool Chain::committing() const {
+  return std::any_of(nodes_.begin(), nodes_.end(), [](const ChainNode& node) { return node.op->committing(); });
+}
+
+int64_t Chain::NextProcessingTimeMs() const {
+  if (skips_operators_) return kMaxWatermark;
+  int64_t next = kMaxWatermark;
+  for (const ChainNode& node : nodes_) next = std::min(next, node.op->NextProcessingTimeMs());
+  return next;
+}
+
+int64_t Chain::QueuedBytes() const {
+  return SumOverWriters([](const PartitionWriter& writer) { return writer.QueuedBytes(); });
+}
+
+int64_t Chain::SentBytes() const {
+  return SumOverWriters([](const PartitionWriter& writer) { return writer.SentBytes(); });
+}
+
+int64_t Chain::SumOverWriters(int64_t (*value)(const PartitionWriter&)) const {
+  int64_t sum = 0;
+  for (const ChainNode& node : nodes_) {
+    for (const ChainPort& port : node.ports) {
+      for (const auto& writer : port.writers) sum += value(*writer);
+    }
+  }
+  return sum;
+}
+
+}  // namespace eagre

@@ -1,0 +1,134 @@
+// A chain: the operators of one task, a tree in which a batch travels depth first as far as the outputs allow.
+//
+// The chain is a machine that can stop anywhere between two records (an output channel is full) and go on there: it has
+// a cursor on one node, and each node remembers what it has in hand: the rest of its input batch, an event that it is
+// handling, events that it is passing on. Nodes are in pre-order: a parent comes before its children, and node 0 is the
+// head. A node is handed something only when its whole subtree has nothing in hand, which keeps records and events in
+// order.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/crash_report.h"
+#include "base/status.h"
+#include "runtime/operator.h"
+#include "runtime/partition_writer.h"
+
+namespace eagre {
+
+// One output port of a node: either one chained child, or any number of edges to other tasks.
+struct ChainPort {
+  std::unique_ptr<Output> output;
+  int child = -1;
+  std::vector<std::unique_ptr<PartitionWriter>> writers;
+  size_t writer_position = 0;  // the writer that the front batch or event is at
+};
+
+struct ChainNode {
+  std::unique_ptr<Operator> op;
+  std::unique_ptr<OperatorContext> context;
+  OperatorIdentity identity;  // for crash reports
+  int parent = -1;
+  std::vector<ChainPort> ports;
+
+  // ---- in hand ----
+  std::unique_ptr<Batch> input;  // null or empty: nothing
+  int input_index = 0;
+  size_t position = 0;
+  std::optional<ControlEvent> incoming;
+  std::deque<ControlEvent> queued;  // to be passed on, behind what the ports hold
+  size_t port_position = 0;         // the port that queued.front() is at
+};
+
+// Used by the slot's thread only.
+class Chain {
+ public:
+  enum class Progress {
+    kDrained,  // nothing is in hand
+    kBlocked,  // an output channel is full
+    kYield,    // there is more to do, but it is somebody else's turn
+  };
+
+  explicit Chain(std::vector<ChainNode> nodes);
+  ~Chain();
+
+  Status Open();
+  // Calls Begin of every operator.
+  Status Begin();
+  // The operators had done all their work before the checkpoint that the job was restored from: events pass them by.
+  // They are opened and restored all the same, since what they had sealed is still to be committed. Before Open.
+  void SkipOperators() { skips_operators_ = true; }
+  bool skips_operators() const { return skips_operators_; }
+  // `on_barrier` is called when a node has handled a barrier: what it holds then belongs to the checkpoint.
+  void set_on_barrier(std::function<void(size_t node)> on_barrier) { on_barrier_ = std::move(on_barrier); }
+  // Closes every operator that was opened, also after failures; returns the first failure.
+  Status Close(bool failed);
+
+  // Hands the head something. REQUIRES: drained.
+  void PushBatch(int input, std::unique_ptr<Batch> batch);
+  void PushEvent(const ControlEvent& event);
+  // Lets a source at the head produce. REQUIRES: drained.
+  StatusOr<SourceOperator::Produced> Produce();
+  // Works off what is in hand.
+  StatusOr<Progress> Run();
+  bool drained() const { return drained_; }
+  // The head's input batch, once drained, for recycling. Null when there is none.
+  std::unique_ptr<Batch> TakeInput();
+
+  // Sends what the writers hold back for fuller batches; false when a channel is full.
+  bool Flush();
+  // An event for one node from its coordinator, or other mail; runs guarded.
+  Status RunMail(int node, const std::function<Status()>& mail);
+  Status OnCoordinatorEvent(int node, std::string_view event);
+  // A barrier behind the end of the input: handled by every operator and passed on to nobody. `done` is left false when
+  // one is not ready; then it is to be called again.
+  Status HandleLastBarrier(int64_t checkpoint_id, bool& done);
+  Status OnCheckpointComplete(int64_t checkpoint_id);
+  Status OnCheckpointAborted(int64_t checkpoint_id);
+  bool awaits_commit() const;
+  bool committing() const;
+  void QueueEvent(int node, const ControlEvent& event) {
+    nodes_[node].queued.push_back(event);
+    drained_ = false;
+  }
+
+  int64_t NextProcessingTimeMs() const;
+  bool is_source() const { return source_ != nullptr; }
+  // Whether the batches that the head is handed may be views.
+  bool takes_views() const { return nodes_[0].op->takes_views(); }
+  // The operator that the last failure came from.
+  const std::string& failed_operator() const { return failed_operator_; }
+  int64_t QueuedBytes() const;
+  int64_t SentBytes() const;
+  size_t size() const { return nodes_.size(); }
+  ChainNode& node(size_t i) { return nodes_[i]; }
+
+ private:
+  enum class Step { kNothing, kMoved, kBlocked };
+  template <typename F>
+  Status Guard(ChainNode& node, F&& call);
+  StatusOr<Step> StepNode(ChainNode& node);
+  Step PassRecords(ChainNode& node);
+  Step PassEvent(ChainNode& node);
+  Status HandleEvent(ChainNode& node);
+  Status HandleInput(ChainNode& node);
+  int64_t SumOverWriters(int64_t (*value)(const PartitionWriter&)) const;
+
+  std::vector<ChainNode> nodes_;
+  SourceOperator* source_ = nullptr;
+  int cursor_ = 0;
+  bool drained_ = true;
+  size_t opened_ = 0;
+  bool skips_operators_ = false;
+  std::function<void(size_t node)> on_barrier_;
+  size_t last_barrier_node_ = 0;  // that HandleLastBarrier is at
+  std::string failed_operator_;
+};
+
+}  // namespace eagre

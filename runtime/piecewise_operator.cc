@@ -1,0 +1,24 @@
+#include "runtime/piecewise_operator.h"
+
+#include <algorithm>
+
+namespace eagre {
+
+Status PiecewiseOperator::Process(int input, std::unique_ptr<Batch>& batch, size_t& position) {
+  pieces_.resize(std::max(pieces_.size(), static_cast<size_t>(input) + 1));
+  Piece& piece = pieces_[static_cast<size_t>(input)];
+  if (piece.batch == nullptr) piece.batch = batch->type().create();
+  if (piece.batch->empty()) {
+    const auto index = static_cast<uint32_t>(position);
+    batch->type().append(*batch, &index, 1, *piece.batch);
+    piece.position = 0;
+  }
+  EAGRE_RETURN_IF_ERROR(op_->Process(input, piece.batch, piece.position));
+  if (piece.position >= piece.batch->size()) {
+    piece.batch->Clear();
+    ++position;
+  }
+  return OkStatus();
+}
+
+}  // namespace eagre

@@ -1,0 +1,318 @@
+#include "runtime/task_checkpoints.h"
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+#include "base/check.h"
+#include "base/logging.h"
+#include "state/state_file.h"
+
+namespace eagre {
+namespace {
+
+constexpr char kSharedFolder[] = "shared";
+
+int64_t BytesOf(const std::vector<proto::StateSegment>& segments) {
+  int64_t bytes = 0;
+  for (const proto::StateSegment& segment : segments) bytes += static_cast<int64_t>(segment.length());
+  return bytes;
+}
+
+}  // namespace
+
+// A file being written. Used on the I/O executor only; shared with what is posted there.
+class TaskCheckpoints::File {
+ public:
+  File(FileSystem& files, std::string directory, std::string name)
+      : files_(files), directory_(std::move(directory)), name_(std::move(name)) {}
+
+  void Append(size_t state, const std::string& bytes, uint64_t entries) {
+    if (!status_.ok()) return;
+    status_ = TryAppend(state, bytes, entries);
+  }
+  StatusOr<std::vector<Written>> Finish() {
+    if (status_.ok() && writer_ != nullptr) status_ = writer_->Finish();
+    writer_.reset();
+    if (!status_.ok()) return status_;
+    return std::move(written_);
+  }
+
+ private:
+  Status TryAppend(size_t state, const std::string& bytes, uint64_t entries) {
+    if (writer_ == nullptr) {
+      EAGRE_RETURN_IF_ERROR(files_.CreateDirectories(JoinPath(directory_, kSharedFolder)));
+      EAGRE_ASSIGN_OR_RETURN(writer_, StateFileWriter::Create(files_, directory_, name_));
+    }
+    EAGRE_ASSIGN_OR_RETURN(proto::StateSegment segment, writer_->Append(bytes, entries));
+    written_.push_back({state, std::move(segment)});
+    return OkStatus();
+  }
+
+  FileSystem& files_;
+  const std::string directory_;
+  const std::string name_;
+  std::unique_ptr<StateFileWriter> writer_;
+  std::vector<Written> written_;
+  Status status_;
+};
+
+TaskCheckpoints::TaskCheckpoints(TaskCheckpointsOptions options, Handlers handlers)
+    : options_(std::move(options)),
+      handlers_(std::move(handlers)),
+      unwritten_bytes_(std::make_shared<std::atomic<uint64_t>>(0)) {}
+
+TaskCheckpoints::~TaskCheckpoints() {
+  *alive_ = false;
+}
+
+void TaskCheckpoints::AddOperator(std::string operator_id, std::vector<CheckpointedState*> states) {
+  for (CheckpointedState* state : states) chains_.push_back({.state = state, .node = operator_ids_.size()});
+  operator_ids_.push_back(std::move(operator_id));
+}
+
+Status TaskCheckpoints::Restore(const RestorePlan& plan, const RestorePlan::Position& position) {
+  for (Chain& chain : chains_) {
+    const proto::OperatorSnapshot* op = plan.Find(operator_ids_[chain.node]);
+    if (op == nullptr) continue;
+    EAGRE_RETURN_IF_ERROR(plan.Restore(*op, position, *chain.state, chain.segments));
+    chain.base_bytes = static_cast<uint64_t>(BytesOf(chain.segments));
+  }
+  return OkStatus();
+}
+
+// ---- a checkpoint ----
+
+void TaskCheckpoints::Begin(int64_t checkpoint_id, int64_t trigger_ms, int64_t alignment_ms) {
+  EAGRE_CHECK(!encoding_);
+  checkpoint_ = {.id = checkpoint_id, .trigger_ms = trigger_ms, .alignment_ms = alignment_ms};
+}
+
+void TaskCheckpoints::Seal(size_t node) {
+  for (Chain& chain : chains_) {
+    if (chain.node == node) chain.state->Seal();
+  }
+}
+
+void TaskCheckpoints::AllSealed() {
+  encoding_ = true;
+  next_chain_ = 0;
+  ++writing_;
+}
+
+bool TaskCheckpoints::Step() {
+  if (!encoding_ && !base_encoding_) return false;
+  // The disk is slower than the encoder: what waits in memory is bounded.
+  if (unwritten_bytes_->load(std::memory_order_relaxed) > kMostUnwrittenBytes) return false;
+  return encoding_ ? EncodeSlice() : EncodeBaseSlice();
+}
+
+bool TaskCheckpoints::EncodeSlice() {
+  for (size_t encoded = 0; next_chain_ < chains_.size();) {
+    if (encoded >= kSliceBytes) return true;
+    Chain& chain = chains_[next_chain_];
+    const size_t before = delta_.bytes();
+    const bool done = chain.state->EncodeSealed(delta_, kSliceBytes);
+    encoded += delta_.bytes() - before;
+    if (done || delta_.bytes() >= kSegmentBytes) {
+      checkpoint_.bytes += delta_.bytes();
+      Write(delta_, checkpoint_.file, fmt::format("{}-{}", options_.attempt, checkpoint_.id), next_chain_);
+    }
+    // A state that is not done has done as much as one slice may take.
+    if (!done) return true;
+    ++next_chain_;
+  }
+  encoding_ = false;
+  const Checkpoint checkpoint = std::exchange(checkpoint_, {});
+  std::vector<std::function<Status()>> first;
+  for (Chain& chain : chains_) {
+    if (auto before = chain.state->TakeBeforeAcknowledge()) first.push_back(std::move(before));
+  }
+  FinishFile(checkpoint.file, std::move(first), [this, checkpoint](StatusOr<std::vector<Written>> written) {
+    OnDeltaWritten(checkpoint, std::move(written));
+  });
+  return true;
+}
+
+void TaskCheckpoints::Write(StateEntryWriter& entries, std::shared_ptr<File>& file, const std::string& what,
+                            size_t state) {
+  if (entries.entries() == 0) return;
+  if (file == nullptr) {
+    file = std::make_shared<File>(
+        *options_.files, options_.directory,
+        fmt::format("{}/{}-v{}-s{}.state", kSharedFolder, what, options_.vertex, options_.subtask));
+  }
+  const uint64_t count = entries.entries();
+  std::string bytes = entries.Take();
+  unwritten_bytes_->fetch_add(bytes.size(), std::memory_order_relaxed);
+  options_.io->Post(
+      [file, state, count, bytes = std::move(bytes), unwritten = unwritten_bytes_, post = handlers_.post] {
+        file->Append(state, bytes, count);
+        const uint64_t before = unwritten->fetch_sub(bytes.size(), std::memory_order_relaxed);
+        // The task may have stopped encoding because of it.
+        if (before > kMostUnwrittenBytes && before - bytes.size() <= kMostUnwrittenBytes) {
+          post([] { return OkStatus(); });
+        }
+      });
+}
+
+void TaskCheckpoints::FinishFile(std::shared_ptr<File> file, std::vector<std::function<Status()>> first,
+                                 std::function<void(StatusOr<std::vector<Written>>)> then) {
+  // Also without a file: what is written is told in the order of the checkpoints.
+  options_.io->Post([alive = alive_, file = std::move(file), first = std::move(first), then = std::move(then),
+                     post = handlers_.post] {
+    StatusOr<std::vector<Written>> written = file == nullptr ? std::vector<Written>() : file->Finish();
+    for (const auto& before : first) {
+      if (Status done = before(); !done.ok() && written.ok()) written = std::move(done);
+    }
+    post([alive, then, written = std::move(written)]() mutable {
+      if (*alive) then(std::move(written));
+      return OkStatus();
+    });
+  });
+}
+
+void TaskCheckpoints::OnDeltaWritten(const Checkpoint& checkpoint, StatusOr<std::vector<Written>> written) {
+  --writing_;
+  if (!written.ok()) {
+    ++lost_deltas_;
+    Decline(checkpoint.id, std::string(StatusMessage(written.status())));
+    MaybeBeginBase();
+    return;
+  }
+  for (Chain& chain : chains_) {
+    if (!chain.state->incremental()) chain.segments.clear();
+  }
+  std::vector<bool> replaced(chains_.size());
+  for (Written& one : *written) {
+    Chain& chain = chains_[one.state];
+    chain.deltas += replaced[one.state] ? 0 : 1;
+    replaced[one.state] = true;
+    chain.delta_bytes += one.segment.length();
+    chain.segments.push_back(std::move(one.segment));
+  }
+  if (broken()) {
+    Decline(checkpoint.id, "a part of the state could not be written earlier and is being written anew");
+  } else {
+    Acknowledge(checkpoint);
+  }
+  MaybeBeginBase();
+}
+
+void TaskCheckpoints::Acknowledge(const Checkpoint& checkpoint) {
+  proto::CheckpointReport report = NewReport(checkpoint.id, proto::CheckpointReport::ACKNOWLEDGE);
+  for (const std::string& id : operator_ids_) {
+    proto::SubtaskOperatorSnapshot& op = *report.add_operators();
+    op.set_operator_id(id);
+    op.mutable_snapshot()->set_subtask(options_.subtask);
+    op.mutable_snapshot()->set_finished(ended_);
+  }
+  int64_t state_bytes = 0;
+  for (const Chain& chain : chains_) {
+    proto::StateSnapshot& snapshot =
+        *report.mutable_operators(static_cast<int>(chain.node))->mutable_snapshot()->add_states();
+    snapshot.set_name(chain.state->name());
+    snapshot.set_distribution(static_cast<proto::StateDistribution>(chain.state->distribution()));
+    snapshot.set_schema(chain.state->schema());
+    snapshot.mutable_segments()->Assign(chain.segments.begin(), chain.segments.end());
+    state_bytes += BytesOf(chain.segments);
+  }
+  report.set_state_bytes(state_bytes);
+  report.set_written_bytes(static_cast<int64_t>(checkpoint.bytes));
+  report.set_alignment_ms(checkpoint.alignment_ms);
+  report.set_duration_ms(std::max<int64_t>(0, options_.clock->NowMs() - checkpoint.trigger_ms));
+  handlers_.report(std::move(report));
+}
+
+void TaskCheckpoints::Decline(int64_t checkpoint_id, std::string reason) {
+  proto::CheckpointReport report = NewReport(checkpoint_id, proto::CheckpointReport::DECLINE);
+  report.set_reason(std::move(reason));
+  handlers_.report(std::move(report));
+}
+
+void TaskCheckpoints::ReportEnd(bool awaits_commit) {
+  ended_ = true;
+  proto::CheckpointReport report = NewReport(0, proto::CheckpointReport::ENDED);
+  report.set_awaits_commit(awaits_commit);
+  handlers_.report(std::move(report));
+}
+
+proto::CheckpointReport TaskCheckpoints::NewReport(int64_t checkpoint_id, proto::CheckpointReport::Kind kind) const {
+  proto::CheckpointReport report;
+  report.set_checkpoint_id(checkpoint_id);
+  report.set_kind(kind);
+  report.set_vertex(options_.vertex);
+  report.set_subtask(options_.subtask);
+  return report;
+}
+
+// ---- bases ----
+
+// While no checkpoint is under way, so that no delta is half within the base and half after it.
+void TaskCheckpoints::MaybeBeginBase() {
+  if (base_running_ || encoding_ || writing_ > 0 || checkpoint_.id != 0) return;
+  const bool worth =
+      broken() || std::any_of(chains_.begin(), chains_.end(), [](const Chain& chain) {
+        return chain.state->incremental() &&
+               (chain.delta_bytes > std::max(chain.base_bytes, kSmallestBaseBytes) || chain.deltas > kMostDeltas);
+      });
+  if (!worth) return;
+  base_running_ = base_encoding_ = true;
+  next_base_ = 0;
+  lost_before_base_ = lost_deltas_;
+  ++bases_;
+  for (Chain& chain : chains_) {
+    if (!chain.state->incremental()) continue;
+    chain.superseded = chain.segments.size();
+    chain.delta_bytes = 0;
+    chain.deltas = 0;
+    chain.state->BeginBase();
+  }
+}
+
+bool TaskCheckpoints::EncodeBaseSlice() {
+  for (size_t encoded = 0; next_base_ < chains_.size();) {
+    if (encoded >= kSliceBytes) return true;
+    CheckpointedState& state = *chains_[next_base_].state;
+    const size_t before = base_.bytes();
+    const bool done = !state.incremental() || state.EncodeBase(base_, kSliceBytes);
+    encoded += base_.bytes() - before;
+    if (done || base_.bytes() >= kSegmentBytes) {
+      Write(base_, base_file_, fmt::format("{}-base{}", options_.attempt, bases_), next_base_);
+    }
+    if (!done) return true;
+    ++next_base_;
+  }
+  base_encoding_ = false;
+  FinishFile(std::exchange(base_file_, nullptr), {},
+             [this](StatusOr<std::vector<Written>> written) { OnBaseWritten(std::move(written)); });
+  return true;
+}
+
+void TaskCheckpoints::OnBaseWritten(StatusOr<std::vector<Written>> written) {
+  base_running_ = false;
+  if (!written.ok()) {
+    // The old chains hold as well as before; it is tried again after the next checkpoint.
+    EAGRE_LOG_WARN("cannot write a base of the state of subtask {}: {}", options_.subtask,
+                   StatusMessage(written.status()));
+    for (Chain& chain : chains_) chain.superseded = 0;
+    return;
+  }
+  for (Chain& chain : chains_) {
+    if (!chain.state->incremental()) continue;
+    chain.segments.erase(chain.segments.begin(), chain.segments.begin() + static_cast<ptrdiff_t>(chain.superseded));
+    chain.superseded = 0;
+    chain.base_bytes = 0;
+  }
+  std::vector<std::vector<proto::StateSegment>> bases(chains_.size());
+  for (Written& one : *written) {
+    chains_[one.state].base_bytes += one.segment.length();
+    bases[one.state].push_back(std::move(one.segment));
+  }
+  for (size_t i = 0; i < chains_.size(); ++i) {
+    chains_[i].segments.insert(chains_[i].segments.begin(), bases[i].begin(), bases[i].end());
+  }
+  healed_deltas_ = lost_before_base_;
+}
+
+}  // namespace eagre

@@ -1,0 +1,137 @@
+// The checkpoints of one task: seals its operators' states at the barrier, encodes what changed in slices between the
+// task's steps, has it written by an I/O thread, and acknowledges with the chain of segments that makes up each state.
+//
+// A chain is a base and the deltas after it. When the deltas outgrow the base, a new base is encoded in the background.
+// What cannot be written is not lost for later: the task declines checkpoints until a new base has been written.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/executor.h"
+#include "base/file_system.h"
+#include "base/status.h"
+#include "proto/checkpoint.pb.h"
+#include "proto/control.pb.h"
+#include "runtime/restore_plan.h"
+#include "state/checkpointed_state.h"
+
+namespace eagre {
+
+struct TaskCheckpointsOptions {
+  FileSystem* files = nullptr;
+  Executor* io = nullptr;  // may wait for the disk
+  const Clock* clock = nullptr;
+  std::string directory;  // of the job's checkpoints
+  int attempt = 0;
+  int vertex = 0;
+  int subtask = 0;
+};
+
+// On the slot's thread, which owns it. Outlives nothing: handlers may be called until it is destroyed.
+class TaskCheckpoints {
+ public:
+  struct Handlers {
+    // Runs `mail` on the slot's thread; any thread.
+    std::function<void(std::function<Status()> mail)> post;
+    // To the JobManager. On the slot's thread.
+    std::function<void(proto::CheckpointReport report)> report;
+  };
+
+  TaskCheckpoints(TaskCheckpointsOptions options, Handlers handlers);
+  ~TaskCheckpoints();
+
+  // The states of the chain's next node. In the order of the nodes, before anything else.
+  void AddOperator(std::string operator_id, std::vector<CheckpointedState*> states);
+  // Brings all states back. May wait for the disk.
+  Status Restore(const RestorePlan& plan, const RestorePlan::Position& position);
+
+  // A barrier enters the chain, is handled by one node after another, and has passed the last.
+  void Begin(int64_t checkpoint_id, int64_t trigger_ms, int64_t alignment_ms);
+  void Seal(size_t node);
+  void AllSealed();
+  // A new barrier must wait: the states are still being encoded for the one before.
+  bool sealing() const { return encoding_; }
+  // Something acknowledged is not written yet.
+  bool writing() const { return writing_ > 0; }
+
+  // Encodes one slice; false when there was nothing to do (now).
+  bool Step();
+
+  // Tells the JobManager that this task cannot take part.
+  void Decline(int64_t checkpoint_id, std::string reason);
+  void ReportEnd(bool awaits_commit);  // after the last acknowledgement
+
+ private:
+  struct Written {
+    size_t state;
+    proto::StateSegment segment;
+  };
+  class File;
+  struct Chain {
+    CheckpointedState* state = nullptr;
+    size_t node = 0;
+    std::vector<proto::StateSegment> segments;
+    uint64_t base_bytes = 0;
+    uint64_t delta_bytes = 0;
+    size_t deltas = 0;      // since the base
+    size_t superseded = 0;  // segments that the base under way takes the place of
+  };
+  struct Checkpoint {
+    int64_t id = 0;
+    int64_t trigger_ms = 0;
+    int64_t alignment_ms = 0;
+    std::shared_ptr<File> file;  // null until there is something to write
+    uint64_t bytes = 0;
+  };
+
+  static constexpr size_t kSliceBytes = 128 * 1024;  // encoded between two steps of the task
+  static constexpr size_t kSegmentBytes = 4 << 20;   // handed to the disk at once
+  static constexpr uint64_t kMostUnwrittenBytes = 32 << 20;
+  static constexpr uint64_t kSmallestBaseBytes = 4 << 20;
+  static constexpr size_t kMostDeltas = 24;
+
+  bool broken() const { return lost_deltas_ != healed_deltas_; }
+  bool EncodeSlice();
+  bool EncodeBaseSlice();
+  void MaybeBeginBase();
+  void Write(StateEntryWriter& entries, std::shared_ptr<File>& file, const std::string& what, size_t state);
+  // `first`: what must have happened before, too.
+  void FinishFile(std::shared_ptr<File> file, std::vector<std::function<Status()>> first,
+                  std::function<void(StatusOr<std::vector<Written>>)> then);
+  void OnDeltaWritten(const Checkpoint& checkpoint, StatusOr<std::vector<Written>> written);
+  void OnBaseWritten(StatusOr<std::vector<Written>> written);
+  void Acknowledge(const Checkpoint& checkpoint);
+  proto::CheckpointReport NewReport(int64_t checkpoint_id, proto::CheckpointReport::Kind kind) const;
+
+  const TaskCheckpointsOptions options_;
+  const Handlers handlers_;
+  std::vector<std::string> operator_ids_;
+  std::vector<Chain> chains_;
+  StateEntryWriter delta_;  // what is encoded of the chain at next_chain_ and not handed to the disk yet
+  StateEntryWriter base_;   // the same of next_base_
+
+  Checkpoint checkpoint_;  // the newest
+  bool encoding_ = false;
+  size_t next_chain_ = 0;  // being encoded
+  int writing_ = 0;        // checkpoints whose file is not written yet
+
+  bool base_running_ = false;  // from its beginning until it is written
+  bool base_encoding_ = false;
+  size_t next_base_ = 0;
+  int bases_ = 0;
+  std::shared_ptr<File> base_file_;
+  bool ended_ = false;
+  // Deltas that could not be written. A base makes up for those lost before it began.
+  int64_t lost_deltas_ = 0;
+  int64_t lost_before_base_ = 0;  // of the base under way
+  int64_t healed_deltas_ = 0;
+  std::shared_ptr<std::atomic<uint64_t>> unwritten_bytes_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for mail
+};
+
+}  // namespace eagre

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Shows Eagre at work: builds it, starts a cluster of a JobManager and two TaskManagers, runs the financial monitoring job
+# over a million generated transactions, and holds its alerts against the frauds that were mixed in.
+#   scripts/demo.sh [--count N] [--seed S]
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+count=1000000
+seed=7
+while (($# > 0)); do
+  case $1 in
+    --count) count=$2 ;;
+    --seed) seed=$2 ;;
+    *) sed -n '2,4s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;
+  esac
+  shift 2
+done
+
+"$root/scripts/build.sh" release
+cd "$root"
+bin=$root/build/release/bin
+jobs=$root/build/release/jobs
+work=$root/build/demo
+mkdir -p "$work"
+rm -rf "$work/output" "$work/logs" "$work/tmp"
+mkdir -p "$work/logs" "$work/tmp"
+
+daemons=()
+stop_cluster() {
+  local pid
+  for pid in "${daemons[@]}"; do kill -TERM "$pid" 2>/dev/null || true; done
+  wait
+  daemons=()
+}
+trap stop_cluster EXIT
+
+# Starts a daemon in the background and reads what it says until the line that tells it is ready, which is left in $ready.
+# The end of its output is the end of the daemon.
+start_daemon() {
+  local name=$1 pattern=$2 output
+  shift 2
+  mkfifo "$work/tmp/$name.fifo"
+  "$bin/eagre" "$@" > "$work/tmp/$name.fifo" 2> "$work/logs/$name.err" &
+  daemons+=("$!")
+  exec {output}< "$work/tmp/$name.fifo"
+  while IFS= read -r ready <&"$output"; do
+    echo "$ready" >> "$work/logs/$name.out"
+    if [[ $ready =~ $pattern ]]; then
+      cat <&"$output" >> "$work/logs/$name.out" &
+      exec {output}<&-
+      return
+    fi
+  done
+  echo "demo.sh: $name did not start:" >&2
+  cat "$work/logs/$name.err" >&2
+  exit 1
+}
+
+transactions=$work/transactions-$count-$seed.ndjson
+if [[ ! -s $transactions ]]; then
+  echo "Generating $count transactions with labelled frauds (seed $seed) ..."
+  "$bin/generate_transactions" --count "$count" --seed "$seed" --output "$transactions.part"
+  mv "$transactions.part" "$transactions"
+fi
+
+echo "Starting one JobManager and two TaskManagers ..."
+settings=(-D "eagre.work.dir=$work/tmp" -D metrics.reporter.prom.port=0)
+start_daemon jobmanager 'is listening on' jobmanager "${settings[@]}" -D jobmanager.rpc.port=0
+address=$(sed -E 's/.* is listening on ([^ ]+:[0-9]+).*/\1/' <<< "$ready")
+for i in 1 2; do
+  start_daemon "taskmanager-$i" 'joins the JobManager' taskmanager "${settings[@]}" \
+    -D "jobmanager.rpc.address=${address%:*}" -D "jobmanager.rpc.port=${address##*:}" -D taskmanager.numberOfTaskSlots=2
+done
+
+echo "Running the financial monitoring job at parallelism 4 ..."
+"$bin/eagre" run -m "$address" -p 4 "$jobs/fraud_detection.so" -- --input "$transactions" --output "$work/output"
+
+echo
+echo "Some of the alerts:"
+cat "$work"/output/alerts/*.ndjson | sed -n 1,5p
+echo
+echo "Against the labels:"
+"$bin/score_alerts" --transactions "$transactions" --alerts "$work/output/alerts"
+echo
+echo "Results are in $work/output; the daemons' logs are in $work/logs."
+stop_cluster
+trap - EXIT
+if pgrep -f "$bin/eagre" > /dev/null; then
+  echo "demo.sh: a process was left behind:" >&2
+  pgrep -af "$bin/eagre" >&2
+  exit 1
+fi
+echo "The cluster has shut down and left no process behind."

@@ -1,0 +1,361 @@
+#include "state/keyed_state_core.h"
+
+#include <algorithm>
+#include <limits>
+#include <new>
+#include <utility>
+
+#include "base/check.h"
+#include "record/schema.h"
+
+namespace eagre {
+namespace {
+
+constexpr size_t kChunkBytes = 64 * 1024;
+// A row that changes in every batch is measured again at every so many of them: measuring may walk over the value.
+constexpr uint8_t kChangesPerMeasure = 16;
+constexpr size_t kRowsPerRestoredBatch = 1024;
+constexpr size_t kPrefetchDistance = 8;
+
+size_t AlignUp(size_t offset, size_t alignment) {
+  return (offset + alignment - 1) / alignment * alignment;
+}
+
+}  // namespace
+
+KeyedStateCore::KeyedStateCore(std::vector<StateDeclaration> declarations, const StateKeyOps& key_ops,
+                               const TypeInfo& key_type)
+    : declarations_(std::move(declarations)), key_ops_(key_ops) {
+  scope_.core = this;
+  schema_ = "key: " + Schema(key_type).text();
+  for (const StateDeclaration& declaration : declarations_) {
+    schema_ += fmt::format("\n{}: {}", declaration.Label(), declaration.SchemaText());
+  }
+  size_t offset = sizeof(RowHeader);
+  for (const StateDeclaration& declaration : declarations_) {
+    offset = AlignUp(offset, declaration.ops->alignment);
+    slot_offsets_.push_back(static_cast<uint32_t>(offset));
+    if (declaration.ops->prefetch != nullptr) prefetches_.push_back({slot_offsets_.back(), declaration.ops->prefetch});
+    offset += declaration.ops->size;
+    row_alignment_ = std::max(row_alignment_, declaration.ops->alignment);
+  }
+  key_offset_ = AlignUp(offset, key_ops_.alignment);
+  row_alignment_ = std::max(row_alignment_, key_ops_.alignment);
+  SizeRows(key_offset_ + key_ops_.size);
+}
+
+void KeyedStateCore::SizeRows(size_t bytes) {
+  row_bytes_ = AlignUp(bytes, row_alignment_);
+  prefetched_bytes_ = std::min(row_bytes_, kMaxPrefetchedBytes);
+  chunk_rows_ = std::max<size_t>(1, kChunkBytes / row_bytes_);
+  chunk_used_ = chunk_rows_;
+  chunks_ = std::make_unique<ChunkMemory>(std::max(kChunkBytes, AlignUp(row_bytes_, row_alignment_)), row_alignment_);
+}
+
+KeyedStateCore::~KeyedStateCore() {
+  rows_.ForEach([this](char* row) { Destroy(row); });
+}
+
+size_t KeyedStateCore::IndexOf(const std::string& state) const {
+  const auto found = std::find_if(declarations_.begin(), declarations_.end(),
+                                  [&](const StateDeclaration& declaration) { return declaration.name == state; });
+  if (found == declarations_.end()) throw StateError(fmt::format("state '{}' is none of this function", state));
+  return static_cast<size_t>(found - declarations_.begin());
+}
+
+size_t KeyedStateCore::memory_bytes() const {
+  return rows_.memory_bytes() + rows_.size() * row_bytes_ + heap_bytes_;
+}
+
+void KeyedStateCore::FinishBatch() {
+  scope_.row = nullptr;
+  batch_open_ = false;
+  for (size_t i = 0; i < changed_.size(); ++i) {
+    if (i + kPrefetchDistance < changed_.size()) __builtin_prefetch(changed_[i + kPrefetchDistance], 1, 3);
+    char* row = changed_[i];
+    auto& header = *reinterpret_cast<RowHeader*>(row);
+    header.listed = kNotListed;
+    const bool empty = Empty(row);
+    if (spilled_ != nullptr) {
+      header.cached |= kUnwritten;
+      SetEmptied(row, empty);
+    }
+    if (empty && (header.cached & kStored) == 0) {
+      MarkFreed(row);
+      FreeRow(row);
+    } else if (header.changes++ % kChangesPerMeasure == 0) {
+      Measure(row);
+    }
+  }
+  changed_.clear();
+  if (backend_ != nullptr) share_.Set(memory_bytes());
+}
+
+void KeyedStateCore::FreeRow(char* row) {
+  auto& header = *reinterpret_cast<RowHeader*>(row);
+  heap_bytes_ -= header.heap_bytes;
+  if ((header.cached & kStored) == 0) --unstored_rows_;
+  if ((header.cached & kEmptied) != 0) --emptied_rows_;
+  header.cached = 0;
+  rows_.Erase(header.hash, [row](const char* other) { return other == row; });
+  Destroy(row);
+  free_rows_.push_back(row);
+}
+
+const std::string& KeyedStateCore::name() const {
+  static const std::string kName = "keyed state";
+  return kName;
+}
+
+void KeyedStateCore::ListChanged(char* row) {
+  auto& header = *reinterpret_cast<RowHeader*>(row);
+  if (header.listed == kNotListed) changed_.push_back(row);
+  header.listed = kListed;
+  if (!epochs_.IsCurrent(header.mark)) MarkInEpoch(row);
+}
+
+void KeyedStateCore::MarkInEpoch(char* row) {
+  if (spilled_ != nullptr) return MarkCachedInEpoch(row);
+  auto& header = *reinterpret_cast<RowHeader*>(row);
+  if (epochs_.IsPending(header.mark)) {
+    EncodeRow(row, sealed_out_);
+    header.mark = ChangeEpochs::Encoded(header.mark);
+  }
+  header.mark = epochs_.Current(header.mark);
+  if (epochs_.following()) dirty_.push_back(row);
+}
+
+void KeyedStateCore::MarkFreed(char* row) {
+  auto& header = *reinterpret_cast<RowHeader*>(row);
+  if (!epochs_.IsCurrent(header.mark)) MarkInEpoch(row);
+  if ((header.mark & ChangeEpochs::kWritten) != 0) {
+    key_ops_.encode(KeyAt(row), erased_.BeginKey(header.hash));
+    erased_.EndErased();
+  }
+  const uint8_t epoch = epochs_.following() && spilled_ == nullptr ? header.mark & ChangeEpochs::kEpochBits : 0;
+  header.mark = epoch | ChangeEpochs::kOwnersBit;
+}
+
+void KeyedStateCore::EncodeRow(const char* row, StateEntryWriter& out) const {
+  key_ops_.encode(KeyAt(row), out.BeginKey(HashOf(row)));
+  if (Empty(row)) {
+    out.EndErased();
+    return;
+  }
+  EncodeStates(row, out.BeginValue());
+  out.End();
+}
+
+void KeyedStateCore::EncodeStates(const char* row, ByteWriter& value) const {
+  for (size_t i = 0; i < declarations_.size(); ++i) {
+    const char* slot = row + slot_offsets_[i];
+    if (declarations_[i].ops->empty(slot)) continue;
+    value.Varint(i);
+    const size_t size_at = value.size();
+    value.Fixed<uint32_t>(0);
+    declarations_[i].ops->encode(slot, value);
+    const size_t bytes = value.size() - size_at - sizeof(uint32_t);
+    EAGRE_CHECK_MSG(bytes <= std::numeric_limits<uint32_t>::max(), "the state of one key is larger than 4 GiB");
+    value.PatchFixed(size_at, static_cast<uint32_t>(bytes));
+  }
+}
+
+void KeyedStateCore::Seal() {
+  for (char* row : changed_) reinterpret_cast<RowHeader*>(row)->listed = kListedBeforeSeal;
+  sealed_walk_ = epochs_.Seal();
+  walk_position_ = 0;
+  sealed_position_ = 0;
+  sealed_.swap(dirty_);
+  // What goes comes first: a key that came back is put behind it.
+  if (spilled_ == nullptr) {
+    sealed_out_.Append(erased_);
+  } else {
+    sealed_erased_.Append(erased_);
+    spilled_->Seal();
+  }
+}
+
+bool KeyedStateCore::EncodeSealed(StateEntryWriter& out, size_t max_bytes) {
+  const size_t limit = out.bytes() + max_bytes;
+  if (spilled_ != nullptr) {
+    // What the store has may be older than what the table has, and so comes before it.
+    out.Append(sealed_erased_);
+    if (!spilled_->EncodeSealed(out, limit)) return false;
+  }
+  out.Append(sealed_out_);
+  const auto encode_pending = [&](char* row) {
+    auto& header = *reinterpret_cast<RowHeader*>(row);
+    if (!epochs_.IsPending(header.mark)) return;
+    if ((header.mark & ChangeEpochs::kOwnersBit) != 0) {
+      header.mark = ChangeEpochs::Unchanged(header.mark);
+      return;
+    }
+    EncodeRow(row, out);
+    header.mark = ChangeEpochs::Encoded(header.mark);
+  };
+  while (sealed_walk_) {
+    if (out.bytes() >= limit) return false;
+    sealed_walk_ = rows_.VisitSegment(walk_position_, [&](uint64_t, char* row) { encode_pending(row); });
+  }
+  for (; sealed_position_ < sealed_.size(); ++sealed_position_) {
+    if (out.bytes() >= limit) return false;
+    encode_pending(sealed_[sealed_position_]);
+  }
+  sealed_.clear();
+  epochs_.EndSealed();
+  return true;
+}
+
+void KeyedStateCore::BeginBase() {
+  base_position_ = 0;
+  base_done_ = false;
+  if (spilled_ == nullptr) return;
+  write_back_position_ = 0;
+  write_back_end_ = RowsAllocated();
+  spilled_->BeginBase();
+}
+
+bool KeyedStateCore::EncodeBase(StateEntryWriter& out, size_t max_bytes) {
+  const size_t limit = out.bytes() + max_bytes;
+  if (spilled_ != nullptr) return WriteBackSlice() && spilled_->EncodeBase(out, limit);
+  while (!base_done_) {
+    if (out.bytes() >= limit) return false;
+    base_done_ = !rows_.VisitSegment(base_position_, [&](uint64_t, char* row) {
+      if (Empty(row)) return;
+      EncodeRow(row, out);
+      reinterpret_cast<RowHeader*>(row)->mark |= ChangeEpochs::kWritten;
+    });
+  }
+  return true;
+}
+
+Status KeyedStateCore::RestoreRow(char* row, const StateEntry& entry) {
+  for (size_t i = 0; i < declarations_.size(); ++i) {
+    declarations_[i].ops->destroy(row + slot_offsets_[i]);
+    declarations_[i].ops->construct(row + slot_offsets_[i]);
+  }
+  MarkChanged(row);
+  // Whatever an earlier entry left in the store is not valid any more.
+  if (spilled_ != nullptr && (reinterpret_cast<RowHeader*>(row)->cached & kStored) == 0) SetStored(row, true);
+  EAGRE_RETURN_IF_ERROR(DecodeRow(entry.value, row));
+  if (changed_.size() < kRowsPerRestoredBatch) return OkStatus();
+  restoring_ = true;
+  FinishBatch();
+  const Status room = MakeRoom();
+  restoring_ = false;
+  return room;
+}
+
+Status KeyedStateCore::DecodeRow(std::string_view bytes_of_row, char* row) {
+  ByteReader value(bytes_of_row);
+  while (!value.empty()) {
+    uint32_t number = 0;
+    uint32_t size = 0;
+    std::string_view bytes;
+    const size_t states = stored_parts_.empty() ? declarations_.size() : stored_parts_.size();
+    if (!value.Varint(number) || !value.Fixed(size) || !value.Raw(size, bytes) || number >= states) {
+      return DataLoss("an entry of keyed state is malformed");
+    }
+    const int index = stored_parts_.empty() ? static_cast<int>(number) : stored_declarations_[number];
+    if (index < 0) continue;
+    const StateDeclaration& declaration = declarations_[static_cast<size_t>(index)];
+    char* slot = row + slot_offsets_[static_cast<size_t>(index)];
+    ByteReader in(bytes);
+    const bool same_type = stored_parts_.empty() || stored_parts_[number].type_text == declaration.SchemaText();
+    const bool read = same_type ? declaration.ops->decode(in, slot)
+                                : declaration.ops->decode_stored(in, stored_parts_[number].type, slot);
+    if (!read || !in.empty()) {
+      return DataLoss("an entry of state '{}' is no {}", declaration.name, declaration.TypeText());
+    }
+  }
+  return OkStatus();
+}
+
+Status KeyedStateCore::BeginRestore(const std::string& stored_schema) {
+  stored_parts_.clear();
+  stored_declarations_.clear();
+  if (stored_schema == schema_) return OkStatus();
+  EAGRE_RETURN_IF_ERROR(CheckCompatible(stored_schema, schema_));
+  EAGRE_ASSIGN_OR_RETURN(const StateSchema stored, StateSchema::Parse(stored_schema));
+  for (const StateSchema::Part& part : stored.parts()) {
+    if (&part == stored.parts().data()) continue;  // the key
+    int index = -1;
+    for (size_t i = 0; i < declarations_.size(); ++i) {
+      if (declarations_[i].Label() == part.label) index = static_cast<int>(i);
+    }
+    if (index >= 0 && declarations_[static_cast<size_t>(index)].ops->decode_stored == nullptr &&
+        declarations_[static_cast<size_t>(index)].SchemaText() != part.type_text) {
+      return FailedPrecondition("state '{}' was stored as '{}' and is '{}' now, which cannot be read",
+                                declarations_[static_cast<size_t>(index)].name, part.type_text,
+                                declarations_[static_cast<size_t>(index)].SchemaText());
+    }
+    stored_parts_.push_back(part);
+    stored_declarations_.push_back(index);
+  }
+  return OkStatus();
+}
+
+Status KeyedStateCore::FinishRestore(bool inherited) {
+  FinishBatch();
+  stored_parts_.clear();
+  stored_declarations_.clear();
+  if (spilled_ != nullptr) EAGRE_RETURN_IF_ERROR(spilled_->FinishRestore());
+  EAGRE_RETURN_IF_ERROR(MakeRoom());
+  if (!inherited) return OkStatus();
+  if (spilled_ != nullptr) spilled_->Follow();
+  rows_.ForEach([](char* row) { reinterpret_cast<RowHeader*>(row)->mark = ChangeEpochs::kWritten; });
+  epochs_.Follow();
+  return OkStatus();
+}
+
+char* KeyedStateCore::NewRow(uint64_t hash) {
+  char* row = AllocateRow();
+  auto& header = *reinterpret_cast<RowHeader*>(row);
+  // Memory that was freed in this epoch is in the list of what changed; the mark says so.
+  const bool known = epochs_.following() && spilled_ == nullptr && epochs_.IsCurrent(header.mark);
+  header = {.hash = hash, .mark = known ? epochs_.Current(0) : uint8_t{0}, .cached = kLive | kReferenced};
+  ++unstored_rows_;
+  for (size_t i = 0; i < declarations_.size(); ++i) declarations_[i].ops->construct(row + slot_offsets_[i]);
+  MarkChanged(row);
+  return row;
+}
+
+bool KeyedStateCore::Empty(const char* row) const {
+  for (size_t i = 0; i < declarations_.size(); ++i) {
+    if (!declarations_[i].ops->empty(row + slot_offsets_[i])) return false;
+  }
+  return true;
+}
+
+void KeyedStateCore::Measure(char* row) {
+  size_t bytes = key_ops_.heap_bytes(KeyAt(row));
+  for (size_t i = 0; i < declarations_.size(); ++i) bytes += declarations_[i].ops->heap_bytes(row + slot_offsets_[i]);
+  auto& header = *reinterpret_cast<RowHeader*>(row);
+  heap_bytes_ -= header.heap_bytes;
+  header.heap_bytes = static_cast<uint32_t>(std::min<size_t>(bytes, std::numeric_limits<uint32_t>::max()));
+  heap_bytes_ += header.heap_bytes;
+}
+
+void KeyedStateCore::Destroy(char* row) {
+  for (size_t i = 0; i < declarations_.size(); ++i) declarations_[i].ops->destroy(row + slot_offsets_[i]);
+  key_ops_.destroy(KeyAt(row));
+}
+
+char* KeyedStateCore::AllocateRow() {
+  if (!free_rows_.empty()) {
+    char* row = free_rows_.back();
+    free_rows_.pop_back();
+    return row;
+  }
+  if (chunk_used_ == chunk_rows_) {
+    chunk_ = chunks_->Allocate();
+    if (spilled_ != nullptr) cached_chunks_.push_back(chunk_);
+    chunk_used_ = 0;
+  }
+  char* row = chunk_ + row_bytes_ * chunk_used_++;
+  new (row) RowHeader();
+  if (spilled_ != nullptr) new (row + tail_offset_) StoreTail();
+  return row;
+}
+
+}  // namespace eagre

@@ -1,0 +1,264 @@
+// The rows of an operator's keyed state, blind to the types of key and states.
+//
+// A key has one row with all states that the operator declares, so that a record costs one lookup. A row does not move
+// while it exists; it exists while any of its states holds something, and until the end of the batch that created it.
+//
+// With a backend that has a store the rows in memory are a cache: rows that were not used lately are evicted between
+// batches (a clock over their memory), those that were changed being written in batches, and rows that are missing are
+// read by batch. A row whose key is in the store stays when its states are emptied, until that is written too.
+//
+// For checkpoints every row bears the epoch in which it was last changed. A row of the sealed epoch is encoded before
+// it changes again; a row that goes leaves an erasing entry behind if a checkpoint may know it. An entry's key is the
+// encoded record key; its value has, for each state that is not empty, the number of its declaration (a varint), the
+// size of what follows (uint32) and the state in the record codec. The schema gives the numbers names.
+//
+// Layout of a row: RowHeader, then the slots of the states in the order of their declaration, then the key.
+#pragma once
+
+#include <absl/functional/function_ref.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/chunk_memory.h"
+#include "base/status.h"
+#include "state/change_epochs.h"
+#include "state/checkpointed_state.h"
+#include "state/flat_table.h"
+#include "state/spilled_state.h"
+#include "state/state_backend.h"
+#include "state/state_declaration.h"
+#include "state/state_schema.h"
+
+namespace eagre {
+
+// What the core must know of the key's type.
+struct StateKeyOps {
+  size_t size;
+  size_t alignment;
+  void (*destroy)(void* key);
+  // What the key owns outside the row, about.
+  size_t (*heap_bytes)(const void* key);
+  void (*encode)(const void* key, ByteWriter& out);
+};
+
+struct RowHeader {
+  uint64_t hash = 0;        // of the key
+  uint32_t heap_bytes = 0;  // as last measured; saturates
+  uint8_t listed = 0;       // in the list of rows changed by the batch at hand
+  uint8_t changes = 0;      // batches that changed it since it was last measured
+  uint8_t mark = 0;         // ChangeEpochs; kOwnersBit: the row was freed
+  uint8_t cached = 0;       // of a row above a store: what KeyedStateCore says it is
+};
+
+// Not thread-safe.
+class KeyedStateCore : public CheckpointedState, public EvictableState {
+ public:
+  KeyedStateCore(std::vector<StateDeclaration> declarations, const StateKeyOps& key_ops, const TypeInfo& key_type);
+  ~KeyedStateCore() override;
+  KeyedStateCore(const KeyedStateCore&) = delete;
+  KeyedStateCore& operator=(const KeyedStateCore&) = delete;
+
+  // Before anything else, where the state is to be in `backend`, which outlives it; else it is in memory without limit.
+  Status Open(StateBackend& backend, const std::string& operator_name, int max_parallelism);
+
+  const std::vector<StateDeclaration>& declarations() const { return declarations_; }
+  // From the start of a row, in the order of the declarations.
+  const std::vector<uint32_t>& slot_offsets() const { return slot_offsets_; }
+  // Handles bound to it see the row that is current.
+  StateScope& scope() { return scope_; }
+
+  // After a batch or a number of timers: removes the rows whose states are all empty and measures what was changed. No
+  // row is current then, and those made resident are no longer. MakeRoom is to follow.
+  void FinishBatch();
+  // Evicts what the backend has no room for. RESOURCE_EXHAUSTED when it cannot.
+  Status MakeRoom() { return backend_ == nullptr ? OkStatus() : backend_->MakeRoom(); }
+  // There is no room, and the store takes nothing now: no batch is to begin until it does.
+  bool blocked() const { return backend_ != nullptr && backend_->stalled() && backend_->full(); }
+  // Called by handles before they change a slot.
+  void MarkChanged(char* row) {
+    auto& header = *reinterpret_cast<RowHeader*>(row);
+    if (header.listed != kListed) ListChanged(row);
+  }
+
+  const std::string& name() const override;
+  StateDistribution distribution() const override { return StateDistribution::kKeyed; }
+  // As in state/state_schema.h: the key, and a part for each state.
+  std::string schema() const override { return schema_; }
+  bool incremental() const override { return true; }
+  void Seal() override;
+  bool EncodeSealed(StateEntryWriter& out, size_t max_bytes) override;
+  void BeginBase() override;
+  bool EncodeBase(StateEntryWriter& out, size_t max_bytes) override;
+  Status BeginRestore(const std::string& stored_schema) override;
+  Status FinishRestore(bool inherited) override;
+
+  // In memory and in the store; after a restore into a store, about.
+  size_t row_count() const {
+    return spilled_ == nullptr ? rows_.size() : static_cast<size_t>(stored_rows_ + unstored_rows_ - emptied_rows_);
+  }
+  // Rows with what they own, and the index; an estimate.
+  size_t memory_bytes() const;
+  Status Evict(size_t bytes) override;
+  // In a deterministic order. The rows must not change meanwhile.
+  template <typename Visit>
+  void ForEachRow(Visit&& visit) const {
+    rows_.ForEach([&](char* row) { visit(*reinterpret_cast<const RowHeader*>(row), static_cast<const char*>(row)); });
+  }
+
+ protected:
+  static uint64_t HashOf(const char* row) { return reinterpret_cast<const RowHeader*>(row)->hash; }
+  const void* KeyAt(const char* row) const { return row + key_offset_; }
+  void* KeyAt(char* row) const { return row + key_offset_; }
+  // Starts loading the row into the cache; of a large one the first lines.
+  void PrefetchWhole(const char* row) const {
+    for (size_t offset = 0; offset < prefetched_bytes_; offset += kCacheLineBytes)
+      __builtin_prefetch(row + offset, 1, 3);
+  }
+  // The same of what its states own, when the row has arrived.
+  void PrefetchOwned(const char* row) const {
+    for (const SlotPrefetch& slot : prefetches_) slot.prefetch(row + slot.offset);
+  }
+  // A row of empty states, listed as changed, whose key the caller must construct.
+  char* NewRow(uint64_t hash);
+  // The number of a declared state; throws StateError when there is none of this name.
+  size_t IndexOf(const std::string& state) const;
+  bool IsEmpty(const char* row, size_t index) const {
+    return declarations_[index].ops->empty(row + slot_offsets_[index]);
+  }
+
+  bool has_store() const { return spilled_ != nullptr; }
+  // With a store. A row of empty states, whose key the caller must construct; FetchMissing fills it.
+  char* NewMissingRow(uint64_t hash);
+  // Reads the missing rows; those that the store does not have are new.
+  Status FetchMissing();
+  void FetchSelected();  // throws StateError when that fails
+  // Calls visit(entry) for everything in the store and fetches what it finds missing. False from it: the entry is
+  // malformed. Throws StateError.
+  void ScanStore(absl::FunctionRef<bool(const StoredEntry&)> visit);
+  bool has_missing() const { return !missing_.empty(); }
+  static void Touch(char* row) { reinterpret_cast<RowHeader*>(row)->cached |= kReferenced; }
+  // Applies an entry that needs not be decoded; false when it does.
+  bool RestoresRaw() const { return spilled_ != nullptr && stored_parts_.empty(); }
+  Status RestoreRaw(const StateEntry& entry) {
+    stored_rows_ += entry.erased ? -1 : 1;
+    return spilled_->Restore(entry);
+  }
+  // Applies the value of an entry, or its being erased, to the row of its key.
+  Status RestoreRow(char* row, const StateEntry& entry);
+
+  void OpenBatch() { batch_open_ = true; }
+
+  FlatTable<char*> rows_;
+  StateScope scope_;
+
+ private:
+  struct SlotPrefetch {
+    uint32_t offset;
+    void (*prefetch)(const void* slot);
+  };
+  static constexpr size_t kCacheLineBytes = 64;
+  static constexpr size_t kMaxPrefetchedBytes = 5 * kCacheLineBytes;
+  // Of RowHeader::cached.
+  static constexpr uint8_t kReferenced = 1;  // since the clock passed last
+  static constexpr uint8_t kUnwritten = 2;   // the store does not have what the row has
+  static constexpr uint8_t kStored = 4;      // the store has the key
+  static constexpr uint8_t kLive = 8;        // there is a row in this memory
+  static constexpr uint8_t kEmptied = 16;    // all its states are empty
+  static constexpr size_t kRowsPerCommit = 512;
+  static constexpr size_t kRowsPassedPerSlice = 4096;  // in a base
+  // Behind the key of a row above a store.
+  struct StoreTail {
+    uint32_t store_epoch;  // in which the store has the row as changed; 0: none that matters
+    uint32_t dirty_epoch;  // in which this memory was put in dirty_ last; outlives the row
+  };
+
+  static constexpr uint8_t kNotListed = 0;
+  static constexpr uint8_t kListed = 1;
+  static constexpr uint8_t kListedBeforeSeal = 2;  // a change must be marked all the same
+
+  void ListChanged(char* row);
+  void MarkInEpoch(char* row);
+  void MarkFreed(char* row);
+  void EncodeRow(const char* row, StateEntryWriter& out) const;
+  void EncodeStates(const char* row, ByteWriter& out) const;
+  // Lays out the rows, which so far have `bytes`.
+  void SizeRows(size_t bytes);
+  bool Empty(const char* row) const;
+  void Measure(char* row);
+  void Destroy(char* row);
+  char* AllocateRow();
+  void FreeRow(char* row);
+  // Decodes the states of an entry into a row of empty ones.
+  Status DecodeRow(std::string_view bytes, char* row);
+
+  // With a store (keyed_state_cache.cc).
+  StoreTail& TailOf(char* row) const { return *reinterpret_cast<StoreTail*>(row + tail_offset_); }
+  char* RowAt(size_t position) const {
+    return cached_chunks_[position / chunk_rows_] + position % chunk_rows_ * row_bytes_;
+  }
+  size_t RowsAllocated() const { return cached_chunks_.size() * chunk_rows_ - (chunk_rows_ - chunk_used_); }
+  void SetStored(char* row, bool stored);
+  void SetEmptied(char* row, bool emptied);
+  void MarkCachedInEpoch(char* row);
+  void AddWrite(char* row);
+  StatusOr<bool> CommitWrites();
+  void DropEvicted();
+  bool WriteBackSlice();
+
+  const std::vector<StateDeclaration> declarations_;
+  const StateKeyOps key_ops_;
+  std::vector<uint32_t> slot_offsets_;
+  size_t key_offset_ = 0;
+  size_t row_bytes_ = 0;
+  size_t prefetched_bytes_ = 0;
+  std::vector<SlotPrefetch> prefetches_;
+  size_t row_alignment_ = alignof(RowHeader);
+  std::string schema_;
+  std::vector<StateSchema::Part> stored_parts_;  // of the part being restored; none when it has the current schema
+  std::vector<int> stored_declarations_;         // by number: the declaration now, -1 for a state that was dropped
+  std::vector<char*> changed_;
+
+  ChangeEpochs epochs_;
+  std::vector<char*> dirty_;    // changed in this epoch, freed ones among them
+  StateEntryWriter erased_;     // rows that went in this epoch
+  std::vector<char*> sealed_;   // changed in the sealed epoch
+  size_t sealed_position_ = 0;  // of sealed_
+  bool sealed_walk_ = false;    // the sealed rows are found by walking over all
+  uint64_t walk_position_ = 0;
+  StateEntryWriter sealed_out_;  // of the sealed epoch, encoded already
+  uint64_t base_position_ = 0;
+  bool base_done_ = false;
+
+  size_t heap_bytes_ = 0;
+
+  StateBackend* backend_ = nullptr;
+  std::unique_ptr<SpilledState> spilled_;  // null: there is no store
+  size_t tail_offset_ = 0;
+  bool batch_open_ = false;  // resident rows must stay
+  bool restoring_ = false;   // writes may wait
+  std::vector<char*> missing_;
+  std::vector<char*> evicted_;  // being written, and not gone yet
+  std::vector<char*> writing_;
+  std::vector<char*> cached_chunks_;  // all chunks of rows, for the clock
+  size_t clock_hand_ = 0;
+  int64_t stored_rows_ = 0;    // keys in the store
+  int64_t unstored_rows_ = 0;  // rows whose keys are not there
+  int64_t emptied_rows_ = 0;   // rows that hold nothing but were not dropped yet
+  StateEntryWriter sealed_erased_;
+  size_t write_back_position_ = 0;  // of a base, before the store is scanned
+  size_t write_back_end_ = 0;
+  StateBackend::Share share_;
+
+  // Rows come from chunks, and those that were freed are used again, the last one first.
+  std::unique_ptr<ChunkMemory> chunks_;
+  char* chunk_ = nullptr;  // the last one
+  size_t chunk_rows_ = 0;
+  size_t chunk_used_ = 0;
+  std::vector<char*> free_rows_;
+};
+
+}  // namespace eagre

@@ -1,0 +1,185 @@
+// The typed shell over KeyedStateCore: keys of type K.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "record/record.h"
+#include "record/type_info_of.h"
+#include "state/keyed_state_core.h"
+
+namespace eagre {
+
+// Equality of keys, as RecordEquals, by the type's own operator where that is the same.
+template <typename K>
+bool KeyEquals(const K& a, const K& b) {
+  if constexpr ((ScalarField<K> && !FloatField<K>) || std::is_same_v<K, std::string>) {
+    return a == b;
+  } else {
+    return RecordEquals(a, b);
+  }
+}
+
+// KeyHash maps these one to one, so that equal hashes are equal keys.
+template <typename K>
+inline constexpr bool kHashIdentifiesKey = ScalarField<K> && !FloatField<K>;
+
+// Bytes of a value outside sizeof(T), about: what its encoding has beyond the fixed head.
+template <typename T>
+size_t HeapBytesOf(const T& value) {
+  if constexpr (Codec<T>::kHasTail) {
+    return Codec<T>::TailBytes(value);
+  } else {
+    return 0;
+  }
+}
+
+// State is reached by batch: MakeResident finds or creates the rows of all keys of a batch, Select makes one of them
+// what the handles see, FinishBatch ends it. Not thread-safe.
+template <typename K>
+class KeyedStateTable final : public KeyedStateCore {
+ public:
+  explicit KeyedStateTable(std::vector<StateDeclaration> declarations)
+      : KeyedStateCore(std::move(declarations), kKeyOps, TypeInfoOf<K>()), stateless_(this->declarations().empty()) {}
+
+  // key_at(i) is the key of record i, hashes[i] its KeyHash. Fails when the store does.
+  template <typename KeyOfRecord>
+  Status MakeResident(const uint64_t* hashes, size_t count, KeyOfRecord&& key_at) {
+    if (stateless_) return OkStatus();
+    resident_.resize(count);
+    OpenBatch();
+    const bool prefetch = rows_.size() >= kCachedRows;
+    if (has_store()) return MakeResidentAboveStore(hashes, count, prefetch, key_at);
+    for (size_t i = 0; i < count; ++i) {
+      if (prefetch) {
+        // First the slot, then, when it is there, the row that it points to.
+        if (i + 2 * kPrefetchDistance < count) rows_.Prefetch(hashes[i + 2 * kPrefetchDistance]);
+        if (i + kPrefetchDistance < count) PrefetchRow(hashes[i + kPrefetchDistance]);
+      }
+      resident_[i] = RowOf(hashes[i], key_at(i));
+    }
+    return OkStatus();
+  }
+  // Makes the row of record `i` of the resident batch current.
+  void Select(size_t i) {
+    if (!stateless_) scope_.row = resident_[i];
+  }
+
+  // Starts loading the rows of records behind `i` in the resident batch, which will be selected soon, into the cache:
+  // of a far one the row, of a near one what its states own.
+  void PrefetchBehind(size_t i) const {
+    if (stateless_ || rows_.size() < kCachedRows) return;
+    if (i + kFarRecords < resident_.size()) this->PrefetchWhole(resident_[i + kFarRecords]);
+    if (i + kNearRecords < resident_.size()) this->PrefetchOwned(resident_[i + kNearRecords]);
+  }
+
+  // Makes the row of one key current. Throws StateError when the store fails.
+  void SelectKey(uint64_t hash, const K& key) {
+    if (stateless_) return;
+    scope_.row = has_store() ? RowAboveStore(hash, key) : RowOf(hash, key);
+    if (has_missing()) FetchSelected();
+  }
+  void Prefetch(uint64_t hash) const { rows_.Prefetch(hash); }
+
+  // Calls visit(key) for each key whose state of this name is not empty, its row being current. `visit` may change that
+  // row, but make no other current; FinishBatch must follow. Above a store all keys are brought into memory for it.
+  template <typename Visit>
+  void ForEachKeyWith(const std::string& state, Visit&& visit) {
+    const size_t index = IndexOf(state);
+    if (has_store()) FetchAll();
+    rows_.ForEach([&](char* row) {
+      if (IsEmpty(row, index)) return;
+      scope_.row = row;
+      visit(KeyOf(row));
+    });
+    scope_.row = nullptr;
+  }
+
+  Status Restore(const StateEntry& entry) override {
+    ByteReader in(entry.key);
+    if (!Codec<K>::Decode(in, restored_key_) || !in.empty()) return DataLoss("the key of an entry is malformed");
+    if (RestoresRaw()) return RestoreRaw(entry);
+    return RestoreRow(RowOf(entry.hash, restored_key_), entry);
+  }
+
+  const K& KeyOf(const char* row) const { return *static_cast<const K*>(this->KeyAt(row)); }
+  bool Contains(uint64_t hash, const K& key) const {
+    return rows_.Find(hash, [&](const char* row) { return KeyEquals(KeyOf(row), key); }) != nullptr;
+  }
+
+ private:
+  static constexpr size_t kPrefetchDistance = 8;
+  static constexpr size_t kFarRecords = 12;
+  static constexpr size_t kNearRecords = 6;
+  static constexpr size_t kCachedRows = 4096;  // fewer stay in the cache by themselves
+  static constexpr StateKeyOps kKeyOps{
+      .size = sizeof(K),
+      .alignment = alignof(K),
+      .destroy = [](void* key) { std::destroy_at(static_cast<K*>(key)); },
+      .heap_bytes = [](const void* key) { return HeapBytesOf(*static_cast<const K*>(key)); },
+      .encode = [](const void* key, ByteWriter& out) { Codec<K>::Encode(*static_cast<const K*>(key), out); },
+  };
+
+  template <typename KeyOfRecord>
+  Status MakeResidentAboveStore(const uint64_t* hashes, size_t count, bool prefetch, KeyOfRecord&& key_at) {
+    for (size_t i = 0; i < count; ++i) {
+      if (prefetch) {
+        if (i + 2 * kPrefetchDistance < count) rows_.Prefetch(hashes[i + 2 * kPrefetchDistance]);
+        if (i + kPrefetchDistance < count) PrefetchRow(hashes[i + kPrefetchDistance]);
+      }
+      resident_[i] = RowAboveStore(hashes[i], key_at(i));
+    }
+    return has_missing() ? FetchMissing() : OkStatus();
+  }
+
+  void FetchAll() {
+    OpenBatch();
+    ScanStore([this](const StoredEntry& entry) {
+      ByteReader in(entry.key);
+      if (!Codec<K>::Decode(in, restored_key_)) return false;
+      RowAboveStore(entry.hash, restored_key_);
+      return true;
+    });
+  }
+
+  // The row, or one that is to be filled by FetchMissing.
+  char* RowAboveStore(uint64_t hash, const K& key) {
+    char* row = rows_.FindOrInsert(
+        hash, [&](const char* other) { return KeyEquals(KeyOf(other), key); },
+        [&](void* place) {
+          char* missing = NewMissingRow(hash);
+          new (this->KeyAt(missing)) K(key);
+          *static_cast<char**>(place) = missing;
+        });
+    Touch(row);
+    return row;
+  }
+
+  void PrefetchRow(uint64_t hash) const {
+    if (char** row = rows_.Find(hash, [](const char*) { return true; })) __builtin_prefetch(*row, 1, 3);
+  }
+
+  char* RowOf(uint64_t hash, const K& key) {
+    return rows_.FindOrInsert(
+        hash,
+        [&](const char* row) {
+          if constexpr (kHashIdentifiesKey<K>) return true;
+          return KeyEquals(KeyOf(row), key);
+        },
+        [&](void* place) {
+          char* row = NewRow(hash);
+          new (this->KeyAt(row)) K(key);
+          *static_cast<char**>(place) = row;
+        });
+  }
+
+  const bool stateless_;
+  std::vector<char*> resident_;
+  K restored_key_{};
+};
+
+}  // namespace eagre

@@ -1,0 +1,108 @@
+#include "state/rocksdb_state_backend.h"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+#include "base/file_system.h"
+#include "base/work_directory.h"
+#include "state/rocksdb_entry_store.h"
+#include "state/rocksdb_options.h"
+
+namespace eagre {
+namespace {
+
+constexpr int64_t kStallRetryMs = 3;
+
+class RocksDbStateBackend final : public StateBackend {
+ public:
+  RocksDbStateBackend(RocksDbOptions options, int64_t object_bytes)
+      : StateBackend(Type::kRocksDb, object_bytes), options_(std::move(options)) {}
+
+  ~RocksDbStateBackend() override {
+    *alive_ = false;
+    if (database_ != nullptr) database_->Close().PermitUncheckedError();
+    database_.reset();
+  }
+
+  StatusOr<std::unique_ptr<EntryStore>> OpenStore(int max_parallelism) override {
+    if (database_ == nullptr) EAGRE_RETURN_IF_ERROR(OpenDatabase());
+    return NewRocksDbEntryStore(*database_, next_state_++, max_parallelism, [this] { BeginStall(); });
+  }
+
+  void UpdateGauges() override {
+    rocksdb::DB* database = shown_.load(std::memory_order_acquire);
+    if (database == nullptr) return;
+    const auto show = [database](Gauge* gauge, const std::string& property) {
+      uint64_t value = 0;
+      if (database->GetIntProperty(property, &value)) gauge->Set(static_cast<double>(value));
+    };
+    show(write_buffers_, rocksdb::DB::Properties::kCurSizeAllMemTables);
+    show(files_, rocksdb::DB::Properties::kTotalSstFilesSize);
+    show(keys_, rocksdb::DB::Properties::kEstimateNumKeys);
+    block_cache_->Set(static_cast<double>(cache_->GetUsage()));
+  }
+
+ private:
+  Status OpenDatabase() {
+    const auto write_buffer_bytes =
+        static_cast<int64_t>(static_cast<double>(options_.memory_bytes) * options_.write_buffer_ratio);
+    const int64_t cache_bytes = std::max<int64_t>(options_.memory_bytes - limit_bytes(), write_buffer_bytes);
+    EAGRE_ASSIGN_OR_RETURN(directory_, WorkDirectory::Create(options_.directory, "rocksdb", options_.name));
+    // The write buffers are accounted in the cache for blocks, which so holds less when they hold more.
+    cache_ = rocksdb::NewLRUCache(static_cast<size_t>(cache_bytes));
+    const rocksdb::Options options = RocksDbDatabaseOptions(write_buffer_bytes, cache_);
+    rocksdb::DB* database = nullptr;
+    const std::string path = JoinPath(directory_->path(), "db");
+    const rocksdb::Status opened = rocksdb::DB::Open(options, path, &database);
+    if (!opened.ok()) return Internal("cannot open a RocksDB database in '{}': {}", path, opened.ToString());
+    database_.reset(database);
+    if (options_.metrics == nullptr) return OkStatus();
+    const auto gauge = [&](const char* name, const char* help) {
+      return &options_.metrics->AddGauge(std::string("flink_taskmanager_job_slot_rocksdb_") + name, options_.labels,
+                                         help);
+    };
+    write_buffers_ = gauge("cur_size_all_mem_tables", "Bytes of write buffers");
+    block_cache_ = gauge("block_cache_usage", "Bytes of the block cache, with the write buffers that it accounts for");
+    files_ = gauge("total_sst_files_size", "Bytes of the database on disk");
+    keys_ = gauge("estimate_num_keys", "Entries in the database, about");
+    stalls_ = gauge("write_stalls", "Times that the database was behind and refused a write");
+    shown_.store(database, std::memory_order_release);
+    return OkStatus();
+  }
+
+  void OnStall() override {
+    if (stalls_ != nullptr) stalls_->Set(static_cast<double>(++stall_count_));
+    if (options_.post_after == nullptr) return;
+    options_.post_after(kStallRetryMs, [this, alive = alive_] {
+      if (*alive) EndStall();
+    });
+  }
+
+  const RocksDbOptions options_;
+  std::unique_ptr<WorkDirectory> directory_;
+  std::shared_ptr<rocksdb::Cache> cache_;
+  std::unique_ptr<rocksdb::DB> database_;     // null until a state asks for a store
+  std::atomic<rocksdb::DB*> shown_{nullptr};  // whose gauges are shown
+  uint16_t next_state_ = 0;
+  int64_t stall_count_ = 0;
+  Gauge* write_buffers_ = nullptr;
+  Gauge* block_cache_ = nullptr;
+  Gauge* files_ = nullptr;
+  Gauge* keys_ = nullptr;
+  Gauge* stalls_ = nullptr;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // on the slot's thread
+};
+
+}  // namespace
+
+std::unique_ptr<StateBackend> NewRocksDbStateBackend(RocksDbOptions options) {
+  const auto object_bytes =
+      static_cast<int64_t>(static_cast<double>(options.memory_bytes) * options.object_cache_ratio);
+  return std::make_unique<RocksDbStateBackend>(std::move(options), std::max<int64_t>(object_bytes, 1));
+}
+
+}  // namespace eagre

@@ -1,0 +1,121 @@
+#include "state/spilled_state.h"
+
+#include <vector>
+
+#include "base/check.h"
+
+namespace eagre {
+namespace {
+
+void Append(const StoredEntry& entry, std::string_view key, StateEntryWriter& out) {
+  out.BeginKey(entry.hash).Raw(key);
+  out.BeginValue().Raw(entry.value);
+  out.End();
+}
+
+}  // namespace
+
+void SpilledState::ListKeyAtHand(uint64_t hash) {
+  if (!following_ || list_full_) return;
+  const std::string_view key = store_->key_at_hand();
+  if (listed_.size() + key.size() > kMostListedBytes) {
+    list_full_ = true;
+    listed_ = {};
+    return;
+  }
+  ByteWriter writer(listed_);
+  writer.Fixed(hash);
+  writer.Fixed(static_cast<uint32_t>(key.size()));
+  writer.Raw(key);
+}
+
+Status SpilledState::Restore(const StateEntry& entry) {
+  store_->BeginPut(entry.hash).Raw(entry.key);
+  if (entry.erased) {
+    store_->EndErase();
+  } else {
+    store_->BeginValue(epoch_).Raw(entry.value);
+    store_->EndPut();
+  }
+  return ++restored_ < kRestoredPerCommit ? OkStatus() : CommitRestored();
+}
+
+Status SpilledState::CommitRestored() {
+  if (restored_ == 0) return OkStatus();
+  restored_ = 0;
+  return Commit(/*may_wait=*/true).status();
+}
+
+void SpilledState::Seal() {
+  EAGRE_CHECK(sealed_epoch_ == 0);
+  sealed_epoch_ = epoch_++;
+  scan_sealed_ = !following_ || list_full_;
+  following_ = true;
+  list_full_ = false;
+  sealed_ = std::exchange(listed_, {});
+  sealed_at_ = 0;
+  scan_position_.clear();
+}
+
+bool SpilledState::EncodeSealed(StateEntryWriter& out, size_t limit) {
+  if (!error_.ok()) return false;
+  if (sealed_epoch_ == 0) return true;
+  if (ever_written_ && scan_sealed_) {
+    if (!EncodeScanned(out, limit)) return false;
+  }
+  size_t keys = 0;
+  for (; sealed_at_ < sealed_.size(); keys += kKeysPerRead) {
+    if (out.bytes() >= limit || keys >= kEntriesPerSlice) return false;
+    if (!EncodeListed(out)) return false;
+  }
+  sealed_ = {};
+  sealed_epoch_ = 0;
+  return true;
+}
+
+bool SpilledState::EncodeListed(StateEntryWriter& out) {
+  std::vector<std::string_view> keys;
+  ByteReader reader(std::string_view(sealed_).substr(sealed_at_));
+  while (!reader.empty() && keys.size() < kKeysPerRead) {
+    uint64_t hash = 0;
+    uint32_t size = 0;
+    std::string_view key;
+    EAGRE_CHECK(reader.Fixed(hash) && reader.Fixed(size) && reader.Raw(size, key));
+    store_->AddRead(hash).Raw(key);
+    keys.push_back(key);
+  }
+  sealed_at_ = sealed_.size() - reader.remaining();
+  const Status read = store_->Read([&](size_t i, const StoredEntry* entry) {
+    if (entry != nullptr && entry->epoch == sealed_epoch_) Append(*entry, keys[i], out);
+    return OkStatus();
+  });
+  return read.ok() || Fail(read);
+}
+
+bool SpilledState::EncodeScanned(StateEntryWriter& out, size_t limit) {
+  size_t passed = 0;
+  const StatusOr<bool> done = store_->Scan("", scan_position_, [&](const StoredEntry& entry) {
+    if (entry.epoch == sealed_epoch_) Append(entry, entry.key, out);
+    return ++passed < kEntriesPerSlice && out.bytes() < limit;
+  });
+  if (!done.ok()) return Fail(done.status());
+  if (*done) scan_sealed_ = false;
+  return *done;
+}
+
+bool SpilledState::EncodeBase(StateEntryWriter& out, size_t limit) {
+  if (!error_.ok()) return false;
+  if (!ever_written_) return true;
+  const StatusOr<bool> done = store_->Scan("", base_position_, [&](const StoredEntry& entry) {
+    Append(entry, entry.key, out);
+    return out.bytes() < limit;
+  });
+  return done.ok() ? *done : Fail(done.status());
+}
+
+bool SpilledState::Fail(Status status) {
+  error_ = std::move(status);
+  return false;
+}
+
+}  // namespace eagre

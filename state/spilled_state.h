@@ -1,0 +1,88 @@
+// The part of a keyed state that lies in its EntryStore, as checkpoints see it.
+//
+// Every entry in the store bears the epoch in which it was last changed. What was changed, evicted and not changed
+// again is in no table when the state is sealed; a list of its keys leads to it, and when that list would grow too
+// long, a scan of the whole store does. An entry of the sealed epoch that comes back into the table is encoded there
+// before it changes, so what the store says of that epoch is right whenever it is read.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/status.h"
+#include "state/entry_store.h"
+#include "state/state_entry.h"
+
+namespace eagre {
+
+// Not thread-safe.
+class SpilledState {
+ public:
+  explicit SpilledState(std::unique_ptr<EntryStore> store) : store_(std::move(store)) {}
+
+  EntryStore& store() { return *store_; }
+  // Whether anything was ever put.
+  bool ever_written() const { return ever_written_; }
+  // The first failure of the store in a checkpoint, which cannot report it; the owner passes it on.
+  const Status& error() const { return error_; }
+  // Remembers it; false.
+  bool Fail(Status status);
+
+  // Of what changes now; counts from 1.
+  uint32_t epoch() const { return epoch_; }
+  // 0 when all of it was encoded.
+  uint32_t sealed_epoch() const { return sealed_epoch_; }
+  // What is in the store stands in checkpoints already.
+  void Follow() {
+    following_ = true;
+    epoch_ = 2;
+  }
+
+  // After BeginPut and the key: the entry is of the current epoch, and was not listed in it.
+  void ListKeyAtHand(uint64_t hash);
+  StatusOr<bool> Commit(bool may_wait) {
+    ever_written_ = true;
+    return store_->Commit(may_wait);
+  }
+  // Puts or erases an entry of a checkpoint. May wait.
+  Status Restore(const StateEntry& entry);
+  Status FinishRestore() { return CommitRestored(); }
+
+  void Seal();
+  // As CheckpointedState's, of what was evicted. An entry may come that the table has in a newer form, so what the
+  // table has comes behind.
+  bool EncodeSealed(StateEntryWriter& out, size_t limit);
+  void BeginBase() { base_position_.clear(); }
+  bool EncodeBase(StateEntryWriter& out, size_t limit);
+
+ private:
+  static constexpr size_t kMostListedBytes = 32 << 20;
+  static constexpr size_t kKeysPerRead = 128;
+  static constexpr size_t kEntriesPerSlice = 4096;  // that a slice passes over
+  static constexpr size_t kRestoredPerCommit = 1024;
+
+  bool EncodeListed(StateEntryWriter& out);
+  bool EncodeScanned(StateEntryWriter& out, size_t limit);
+  Status CommitRestored();
+
+  std::unique_ptr<EntryStore> store_;
+  bool ever_written_ = false;
+  Status error_;
+  uint32_t epoch_ = 1;
+  uint32_t sealed_epoch_ = 0;
+  bool following_ = false;  // else everything belongs to the first epoch, and is found by a scan
+  bool list_full_ = false;  // so that a scan takes its place
+  std::string listed_;      // for each key: its hash (8), its size (4), its bytes
+  bool scan_sealed_ = false;
+  std::string sealed_;
+  size_t sealed_at_ = 0;
+  std::string scan_position_;
+  std::string base_position_;
+  size_t restored_ = 0;  // since the last commit
+};
+
+}  // namespace eagre

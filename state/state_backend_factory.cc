@@ -1,0 +1,54 @@
+#include "state/state_backend_factory.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/ids.h"
+#include "base/random.h"
+#include "state/rocksdb_state_backend.h"
+
+namespace eagre {
+namespace {
+
+constexpr int64_t kMachineShareTenths = 4;
+
+}  // namespace
+
+int64_t SlotMemoryBytes(const Configuration& config, int slots) {
+  int64_t bytes = config.GetBytes("taskmanager.memory.managed.size");
+  if (bytes == 0) bytes = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE) / 10 * kMachineShareTenths;
+  return std::max<int64_t>(1, bytes / std::max(1, slots));
+}
+
+std::unique_ptr<StateBackend> NewStateBackend(StateBackendSettings settings) {
+  const Configuration& config = *settings.config;
+  std::unique_ptr<StateBackend> backend;
+  if (config.GetString("state.backend.type") == "rocksdb") {
+    RocksDbOptions options;
+    options.directory = config.GetString("state.backend.rocksdb.localdir");
+    if (options.directory.empty()) options.directory = settings.work_directory;
+    if (options.directory.empty()) options.directory = config.GetString("eagre.work.dir");
+    options.name = NewHexId(*NewSystemRandom());
+    options.memory_bytes = settings.memory_bytes;
+    options.object_cache_ratio = config.GetDouble("state.backend.rocksdb.memory.object-cache-ratio");
+    options.write_buffer_ratio = config.GetDouble("state.backend.rocksdb.memory.write-buffer-ratio");
+    options.post_after = std::move(settings.post_after);
+    options.metrics = settings.metrics;
+    options.labels = settings.labels;
+    backend = NewRocksDbStateBackend(std::move(options));
+  } else {
+    backend = std::make_unique<MemoryStateBackend>(settings.memory_bytes);
+  }
+  if (settings.metrics == nullptr) return backend;
+  settings.metrics
+      ->AddGauge("flink_taskmanager_job_slot_stateMemoryLimit", settings.labels,
+                 "Bytes of objects that keyed state may hold in memory")
+      .Set(static_cast<double>(backend->limit_bytes()));
+  backend->set_used_gauge(&settings.metrics->AddGauge("flink_taskmanager_job_slot_stateMemoryUsed", settings.labels,
+                                                      "Bytes of objects of keyed state in memory"));
+  return backend;
+}
+
+}  // namespace eagre

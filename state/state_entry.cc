@@ -1,0 +1,66 @@
+#include "state/state_entry.h"
+
+#include <utility>
+
+#include "base/check.h"
+
+namespace eagre {
+
+ByteWriter& StateEntryWriter::BeginKey(uint64_t hash) {
+  entry_at_ = buffer_.size();
+  value_at_ = 0;
+  writer_.Fixed(hash);
+  writer_.Fixed<uint32_t>(0);
+  writer_.Fixed(kErased);
+  return writer_;
+}
+
+ByteWriter& StateEntryWriter::BeginValue() {
+  value_at_ = buffer_.size();
+  writer_.PatchFixed(entry_at_ + 8, static_cast<uint32_t>(value_at_ - entry_at_ - kHeaderBytes));
+  return writer_;
+}
+
+void StateEntryWriter::End() {
+  EAGRE_DCHECK(value_at_ != 0);
+  const size_t value_bytes = buffer_.size() - value_at_;
+  EAGRE_CHECK_MSG(value_bytes < kErased, "the state of one key is larger than 4 GiB");
+  writer_.PatchFixed(entry_at_ + 12, static_cast<uint32_t>(value_bytes));
+  ++entries_;
+}
+
+void StateEntryWriter::EndErased() {
+  writer_.PatchFixed(entry_at_ + 8, static_cast<uint32_t>(buffer_.size() - entry_at_ - kHeaderBytes));
+  ++entries_;
+}
+
+void StateEntryWriter::Append(StateEntryWriter& other) {
+  if (buffer_.empty()) {
+    buffer_.swap(other.buffer_);
+  } else {
+    buffer_ += other.buffer_;
+    other.buffer_.clear();
+  }
+  entries_ += std::exchange(other.entries_, 0);
+}
+
+std::string StateEntryWriter::Take() {
+  entries_ = 0;
+  return std::exchange(buffer_, {});
+}
+
+StatusOr<bool> StateEntryReader::Next(StateEntry& entry) {
+  if (reader_.empty()) return false;
+  uint32_t key_bytes = 0;
+  uint32_t value_bytes = 0;
+  if (!reader_.Fixed(entry.hash) || !reader_.Fixed(key_bytes) || !reader_.Fixed(value_bytes)) {
+    return DataLoss("a state entry is cut off");
+  }
+  entry.erased = value_bytes == StateEntryWriter::kErased;
+  if (!reader_.Raw(key_bytes, entry.key) || !reader_.Raw(entry.erased ? 0 : value_bytes, entry.value)) {
+    return DataLoss("a state entry is longer than what holds it");
+  }
+  return true;
+}
+
+}  // namespace eagre

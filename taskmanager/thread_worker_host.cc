@@ -1,0 +1,50 @@
+#include "taskmanager/thread_worker_host.h"
+
+#include <utility>
+
+#include "api/job_library.h"
+#include "base/crash_report.h"
+#include "base/file_system.h"
+#include "runtime/local_data_network.h"
+
+namespace eagre {
+namespace {
+
+// User code runs on this thread too (initialisers of a library, enumerators): its stack may overflow.
+void GiveAltStack(Executor& executor) {
+  executor.Post([] { static thread_local ScopedAltStack alternate_stack; });
+}
+
+}  // namespace
+
+ThreadWorkerHost::ThreadWorkerHost(MetricLabels labels, std::unique_ptr<DataNetwork> network,
+                                   std::unique_ptr<MetricRegistry> metrics, JobLoader load_job)
+    : metrics_(metrics != nullptr ? std::move(metrics) : std::make_unique<MetricRegistry>()),
+      slots_(NewThreadSlotRunnerFactory()),
+      network_(std::move(network)),
+      io_("checkpoints"),
+      coordinators_("coordinators"),
+      executor_("worker") {
+  GiveAltStack(executor_);
+  GiveAltStack(coordinators_);
+  environment_.executor = &executor_;
+  environment_.io = &io_;
+  environment_.files = &PosixFileSystem();
+  environment_.coordinators = &coordinators_;
+  environment_.slots = slots_.get();
+  environment_.network = network_.get();
+  environment_.metrics = metrics_.get();
+  environment_.labels = std::move(labels);
+  environment_.load_job =
+      load_job ? std::move(load_job) : [](const proto::DeployWorker& deploy) { return LoadJob(deploy); };
+}
+
+ThreadWorkerHost::~ThreadWorkerHost() = default;
+
+WorkerHostFactory NewThreadWorkerHostFactory(MetricLabels labels, ThreadWorkerHost::JobLoader load_job) {
+  return [labels, load_job](const proto::DeployWorker&) -> StatusOr<std::unique_ptr<WorkerHost>> {
+    return std::make_unique<ThreadWorkerHost>(labels, NewLocalDataNetwork(), nullptr, load_job);
+  };
+}
+
+}  // namespace eagre

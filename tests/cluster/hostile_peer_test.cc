@@ -1,0 +1,108 @@
+// Strangers on every port: noise, foreign protocols and connections that say nothing end themselves and nothing else.
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+#include "tests/cluster/cluster_fixture.h"
+#include "tests/cluster/tcp_probe.h"
+
+namespace eagre {
+namespace {
+
+constexpr const char* kHttpRequest = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+// TCP ports on which the process listens on loopback.
+std::vector<int> ListeningPorts(pid_t pid) {
+  std::vector<std::string> sockets;
+  for (const std::string& fd : FilesBelow("/proc/" + std::to_string(pid) + "/fd")) {
+    char target[64] = {};
+    if (readlink(fd.c_str(), target, sizeof target - 1) > 0) sockets.push_back(target);
+  }
+  std::vector<int> ports;
+  for (const char* table : {"/proc/net/tcp", "/proc/net/tcp6"}) {
+    std::ifstream file(table);
+    std::string line;
+    std::getline(file, line);
+    while (std::getline(file, line)) {
+      std::istringstream fields(line);
+      std::string slot, local, remote, state, queues, timer, retransmits, uid, timeout, inode;
+      fields >> slot >> local >> remote >> state >> queues >> timer >> retransmits >> uid >> timeout >> inode;
+      if (state != "0A" || std::find(sockets.begin(), sockets.end(), "socket:[" + inode + "]") == sockets.end())
+        continue;
+      ports.push_back(std::stoi(local.substr(local.rfind(':') + 1), nullptr, 16));
+    }
+  }
+  return ports;
+}
+
+class HostilePeerTest : public ClusterTest {
+ protected:
+  // Everything a stranger may do to a port. Connections that stay open are kept.
+  void Bother(int port, std::vector<TcpProbe>& kept_open) {
+    SCOPED_TRACE("port " + std::to_string(port));
+    for (unsigned seed = 0; seed < 8; ++seed) {
+      TcpProbe noise(port);
+      EXPECT_TRUE(noise.connected());
+      noise.Send(RandomBytes(1u << (2 * seed), seed));
+    }
+    TcpProbe http(port);
+    http.Send(kHttpRequest);
+    TcpProbe long_line(port);
+    long_line.Send(std::string(1 << 20, 'x'));
+    for (int i = 0; i < 8; ++i) {
+      kept_open.emplace_back(port);  // says nothing
+      kept_open.emplace_back(port);
+      kept_open.back().Send(std::string(kHttpRequest).substr(0, 7));  // stops in the middle
+      kept_open.emplace_back(port);
+      kept_open.back().Send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");  // gRPC's first words, and then nothing
+    }
+  }
+};
+
+TEST_F(HostilePeerTest, NoPortOfAnyProcessMinds) {
+  ASSERT_NO_FATAL_FAILURE(StartCluster(2, 1));
+  const std::string job_id = Submit("endless", {}, {"-p", "2"});
+  ASSERT_TRUE(AwaitFlow(job_id));
+  std::vector<TcpProbe> kept_open;
+  std::vector<int> ports = {rpc_port(), job_manager_metrics_port(), task_manager_metrics_port(0)};
+  for (size_t i = 0; i < 2; ++i) {
+    for (const pid_t worker : Workers(i)) {
+      const std::vector<int> data_ports = ListeningPorts(worker);
+      EXPECT_FALSE(data_ports.empty()) << "a worker of a job with two workers has a data port";
+      ports.insert(ports.end(), data_ports.begin(), data_ports.end());
+    }
+  }
+  for (const int port : ports) Bother(port, kept_open);
+  ExpectDaemonsAlive();
+  // The job runs on, new ones are taken, and metrics are still served though the silent connections are still there.
+  const int64_t before = RecordsIn(job_id);
+  EXPECT_TRUE(AwaitTrue([&] { return RecordsIn(job_id) > before; })) << Job(job_id).DebugString();
+  EXPECT_EQ(Job(job_id).attempt(), 0);
+  EXPECT_EQ(RunOnCluster({"cancel", job_id}).status, 0);
+  EXPECT_TRUE(AwaitState(job_id, "CANCELED"));
+  EXPECT_EQ(RunOnCluster({"run", "-p", "2", JobLibrary("hello")}).status, 0);
+  for (const int port : {job_manager_metrics_port(), task_manager_metrics_port(0)}) {
+    EXPECT_TRUE(AwaitTrue([&] { return !HttpGet(port, "/metrics").empty(); }))
+        << "port " << port << " serves no metrics";
+  }
+}
+
+TEST_F(HostilePeerTest, DaemonsListenOnLoopbackOnly) {
+  ASSERT_NO_FATAL_FAILURE(StartCluster(1, 1));
+  std::ifstream table("/proc/net/tcp");
+  for (std::string line; std::getline(table, line);) {
+    std::istringstream fields(line);
+    std::string slot, local, remote, state;
+    fields >> slot >> local >> remote >> state;
+    if (state != "0A") continue;
+    const int port = std::stoi(local.substr(local.rfind(':') + 1), nullptr, 16);
+    if (port == rpc_port() || port == job_manager_metrics_port() || port == task_manager_metrics_port(0)) {
+      EXPECT_TRUE(local.starts_with("0100007F:")) << "port " << port << " listens on " << local;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace eagre

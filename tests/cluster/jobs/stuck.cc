@@ -1,0 +1,17 @@
+// Never comes back from one call of user code.
+#include "tests/cluster/jobs/numbers.h"
+
+using namespace eagre;
+
+EAGRE_JOB(job, args) {
+  job.SetName("stuck");
+  const int64_t at = args.GetInt("at", 1000);
+  job.Read(Numbers::Endless(10'000))
+      .Map([at](const Number& n) {
+        for (volatile bool stuck = n.value == at; stuck;) {
+        }
+        return n;
+      })
+      .Name("spin")
+      .WriteTo(Blackhole());
+}

@@ -1,0 +1,143 @@
+// Jobs that go on from their checkpoints: nothing lost, nothing twice, whatever is killed and when.
+#include <signal.h>
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+#include <set>
+
+#include "tests/cluster/cluster_fixture.h"
+
+namespace eagre {
+namespace {
+
+using ::testing::HasSubstr;
+
+class RecoveryTest : public ClusterTest {
+ protected:
+  static constexpr int kKeys = 97;
+  static constexpr int kRecords = 60'000;
+
+  Words CheckpointOptions() {
+    return {"execution.checkpointing.interval=50ms", "execution.checkpointing.dir=" + Path("checkpoints"),
+            "restart-strategy.type=fixed-delay", "restart-strategy.fixed-delay.attempts=1000",
+            "restart-strategy.fixed-delay.delay=1ms"};
+  }
+
+  std::string SubmitCounting(const Words& options) {
+    return Submit("counting",
+                  {"--records", std::to_string(kRecords), "--keys", std::to_string(kKeys), "--rate", "20000",
+                   "--output", Path("out")},
+                  options);
+  }
+
+  // The counts of every key in the committed files; a file in progress is none.
+  std::map<int64_t, std::vector<int64_t>> Counts() {
+    std::map<int64_t, std::vector<int64_t>> counts;
+    for (const std::string& path : FilesBelow(Path("out"))) {
+      if (path.substr(path.rfind('/') + 1)[0] == '.') continue;
+      std::ifstream file(path);
+      std::string line;
+      while (std::getline(file, line)) {
+        long long key = 0, count = 0;
+        EXPECT_EQ(std::sscanf(line.c_str(), R"({"key":%lld,"count":%lld})", &key, &count), 2) << line;
+        counts[key].push_back(count);
+      }
+    }
+    return counts;
+  }
+
+  void ExpectExactlyOnce() {
+    std::map<int64_t, std::vector<int64_t>> counts = Counts();
+    EXPECT_EQ(counts.size(), size_t{kKeys});
+    size_t records = 0;
+    for (auto& [key, numbers] : counts) {
+      std::sort(numbers.begin(), numbers.end());
+      for (size_t i = 0; i < numbers.size(); ++i) {
+        ASSERT_EQ(numbers[i], static_cast<int64_t>(i) + 1)
+            << "key " << key << ": a count is missing or there twice, of " << numbers.size();
+      }
+      records += numbers.size();
+    }
+    EXPECT_EQ(records, size_t{kRecords});
+  }
+
+  // Waits until a checkpoint later than those known is complete.
+  bool AwaitCheckpoint(const std::string& job_id) {
+    const bool done = AwaitTrue([&] {
+      for (const std::string& path : FilesBelow(Path("checkpoints") + "/" + job_id + "/log")) {
+        if (seen_.insert(path).second) return true;
+      }
+      return State(job_id) == "FINISHED";
+    });
+    for (const std::string& path : FilesBelow(Path("checkpoints") + "/" + job_id + "/log")) seen_.insert(path);
+    return done;
+  }
+
+  std::set<std::string> seen_;
+};
+
+TEST_F(RecoveryTest, ABoundedJobCommitsEverythingBeforeItIsFinished) {
+  ASSERT_NO_FATAL_FAILURE(StartCluster(2, 2, CheckpointOptions()));
+  const std::string job_id = SubmitCounting({"-p", "3"});
+  ASSERT_TRUE(AwaitState(job_id, "FINISHED")) << Job(job_id).DebugString();
+  ExpectExactlyOnce();
+}
+
+TEST_F(RecoveryTest, KilledWorkersLoseNothingAndDoNothingTwice) {
+  ASSERT_NO_FATAL_FAILURE(StartCluster(2, 2, CheckpointOptions()));
+  const std::string job_id = SubmitCounting({"-p", "3"});
+  int kills = 0;
+  while (kills < 6 && State(job_id) != "FINISHED") {
+    ASSERT_TRUE(AwaitCheckpoint(job_id)) << Job(job_id).DebugString();
+    const std::vector<pid_t> workers = Workers(static_cast<size_t>(kills % 2));
+    if (workers.empty()) continue;
+    kill(workers.front(), SIGKILL);
+    ++kills;
+  }
+  ASSERT_TRUE(AwaitState(job_id, "FINISHED")) << Job(job_id).DebugString();
+  EXPECT_GE(kills, 3) << "the job was too short for its test";
+  EXPECT_GE(Job(job_id).summary().restarts(), 1);
+  ExpectExactlyOnce();
+}
+
+TEST_F(RecoveryTest, AJobManagerThatWasStalledWhileAnotherTookOverCompletesAndCommitsNothing) {
+  Words properties = CheckpointOptions();
+  properties.push_back("high-availability.storageDir=" + Path("store"));
+  ASSERT_NO_FATAL_FAILURE(StartCluster(1, 1, properties));
+  const std::string job_id = SubmitCounting({});
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(AwaitCheckpoint(job_id)) << Job(job_id).DebugString();
+  job_manager().Signal(SIGSTOP);
+
+  Words command = {"jobmanager", "-D", "jobmanager.rpc.port=0", "-D", "jobmanager.reconciliation.timeout=100ms"};
+  for (const std::string& property : properties) command.insert(command.end(), {"-D", property});
+  const std::unique_ptr<ChildProcess> second_job_manager = Start(command);
+  const std::string line = second_job_manager->AwaitLine("JobManager is listening on");
+  ASSERT_FALSE(line.empty()) << second_job_manager->Output();
+  const std::string address = "localhost:" + line.substr(line.rfind(':') + 1);
+  const std::unique_ptr<ChildProcess> second_task_manager = Start({"taskmanager", "-m", address});
+  JobClient second(address);
+  const auto await_second = [&](const std::function<bool(const proto::JobDetails&)>& condition) {
+    return AwaitTrue([&] {
+      const StatusOr<proto::JobDetails> job = second.GetJob(job_id);
+      return job.ok() && condition(*job);
+    });
+  };
+  ASSERT_TRUE(await_second([](const proto::JobDetails& job) { return job.checkpoints().latest().attempt() == 1; }))
+      << second_job_manager->Output();
+
+  job_manager().Signal(SIGCONT);
+  ASSERT_TRUE(AwaitState(job_id, "FAILED"));
+  EXPECT_THAT(Job(job_id).failures(0).message(), HasSubstr("another JobManager has taken"));
+  EXPECT_TRUE(AwaitTrue([this] { return Workers(0).empty(); }));
+  EXPECT_TRUE(await_second([](const proto::JobDetails& job) { return job.summary().state() == "FINISHED"; }))
+      << second_job_manager->Output();
+  ExpectExactlyOnce();
+  second_task_manager->Signal(SIGTERM);
+  second_job_manager->Signal(SIGTERM);
+  EXPECT_EQ(second_task_manager->AwaitExit(), 0);
+  EXPECT_EQ(second_job_manager->AwaitExit(), 0);
+}
+
+}  // namespace
+}  // namespace eagre

@@ -1,0 +1,146 @@
+// The harness that users test their functions with, and the metrics that a function makes in its Open.
+#include "eagre/testing/function_harness.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "eagre/eagre.h"
+
+namespace eagre {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+struct Deposit {
+  std::string user;
+  int64_t amount = 0;
+};
+EAGRE_RECORD(Deposit, user, amount);
+
+const OutputTag<Deposit> kRefused{"refused"};
+
+// Says a user's balance a minute after the first deposit, and again when the clock says so.
+class Balance final : public KeyedProcessFunction<std::string, Deposit, std::string> {
+ public:
+  Status Open(RuntimeContext& context) override {
+    refused_ = &context.metrics().AddCounter("refused");
+    amounts_ = &context.metrics().AddHistogram("amount");
+    by_kind_ = &context.metrics().Group("kind", "cash only").AddCounter("deposits");
+    rate_ = &context.metrics().Group("rates").AddMeter("deposits");
+    return context.subtask() < context.parallelism() ? OkStatus() : Internal("no such subtask");
+  }
+  void ProcessElement(const Deposit& deposit, Context& context, Collector<std::string>& out) override {
+    if (deposit.amount > 1'000'000) throw std::runtime_error("too much money");
+    if (deposit.amount < 0) {
+      refused_->Add();
+      return context.Output(kRefused, deposit);
+    }
+    amounts_->Update(static_cast<double>(deposit.amount));
+    by_kind_->Add();
+    rate_->Mark();
+    if (balance_.Get() == nullptr) {
+      context.RegisterEventTimeTimer(context.timestamp() + 60'000);
+      context.RegisterProcessingTimeTimer(5000);
+    }
+    balance_.Mutable() += deposit.amount;
+  }
+  void OnTimer(int64_t, OnTimerContext& context, Collector<std::string>& out) override {
+    const bool event_time = context.time_domain() == TimeDomain::kEventTime;
+    out.Collect(fmt::format("{} has {}{}", context.key(), balance_.Get() != nullptr ? *balance_.Get() : 0,
+                            event_time ? "" : " by the clock"));
+    if (event_time) balance_.Clear();
+  }
+
+ private:
+  ValueState<int64_t> balance_{this, "balance"};
+  Counter* refused_ = nullptr;
+  Counter* by_kind_ = nullptr;
+  Histogram* amounts_ = nullptr;
+  Meter* rate_ = nullptr;
+};
+
+class FunctionHarnessTest : public testing::TestWithParam<HarnessMode> {};
+INSTANTIATE_TEST_SUITE_P(Modes, FunctionHarnessTest, testing::ValuesIn(kAllHarnessModes), HarnessModeName);
+
+TEST_P(FunctionHarnessTest, AKeyedFunctionHasItsStateTimersAndSideOutputs) {
+  auto harness = KeyedProcessHarness<Deposit>(Balance(), &Deposit::user, GetParam());
+  harness.ReadSideOutput(kRefused);
+  ASSERT_TRUE(harness.PushAll({{{"ann", 5}, 1000}, {{"bob", 7}, 2000}, {{"ann", -1}, 3000}, {{"ann", 6}, 4000}}).ok());
+  EXPECT_EQ(harness.KeysWithState(), 2);
+  EXPECT_EQ(harness.Timers(), 4);
+  EXPECT_THAT(harness.Take(), IsEmpty());
+  ASSERT_TRUE(harness.Watermark(61'000).ok());
+  EXPECT_THAT(harness.TakeStamped(), ElementsAre(Stamped<std::string>{"ann has 11", 61'000}));
+  ASSERT_TRUE(harness.ProcessingTime(5000).ok());
+  EXPECT_THAT(harness.Take(), ElementsAre("ann has 0 by the clock", "bob has 7 by the clock"));
+  ASSERT_TRUE(harness.EndOfInput().ok());
+  EXPECT_THAT(harness.Take(), ElementsAre("bob has 7"));
+  EXPECT_EQ(harness.KeysWithState(), 0);
+  EXPECT_EQ(harness.Timers(), 0);
+  const std::vector<Deposit> refused = harness.TakeSideOutput(kRefused);
+  ASSERT_EQ(refused.size(), 1u);
+  EXPECT_EQ(refused[0].amount, -1);
+  EXPECT_TRUE(harness.Close().ok());
+}
+
+TEST_P(FunctionHarnessTest, AFunctionsMetricsHaveItsGroups) {
+  auto harness = KeyedProcessHarness<Deposit>(Balance(), &Deposit::user, GetParam());
+  ASSERT_TRUE(harness.PushAll({{{"ann", 5}, 0}, {{"ann", -1}, 0}, {{"bob", 9}, 0}}).ok());
+  EXPECT_EQ(harness.MetricValue("refused"), 1);
+  EXPECT_EQ(harness.MetricValue("kind_deposits"), 2);
+  EXPECT_EQ(harness.MetricValue("rates_deposits"), 0);
+  EXPECT_EQ(harness.MetricValue("nothing of the kind"), -1);
+}
+
+TEST_P(FunctionHarnessTest, WhatAFunctionThrowsIsAStatus) {
+  auto harness = KeyedProcessHarness<Deposit>(Balance(), &Deposit::user, GetParam());
+  EXPECT_THAT(std::string(StatusMessage(harness.Push({"ann", 2'000'000}))), HasSubstr("too much money"));
+}
+
+TEST_P(FunctionHarnessTest, AFailureOfOpenIsSeenByTheFirstCall) {
+  auto harness = KeyedProcessHarness<Deposit>(Balance(), &Deposit::user, GetParam());
+  harness.SetSubtask(2, 2);
+  EXPECT_EQ(StatusMessage(harness.Push({"ann", 1})), "no such subtask");
+}
+
+TEST_P(FunctionHarnessTest, FunctionsOfAllKindsCanBeTested) {
+  auto map = MapHarness<int64_t>([](int64_t n) { return std::to_string(n); }, GetParam());
+  ASSERT_TRUE(map.Push(7).ok());
+  EXPECT_THAT(map.Take(), ElementsAre("7"));
+
+  auto filter = FilterHarness<int64_t>([](int64_t n) { return n > 1; }, GetParam());
+  ASSERT_TRUE(filter.PushAll({{1, 0}, {2, 0}, {3, 0}}).ok());
+  EXPECT_THAT(filter.Take(), ElementsAre(2, 3));
+
+  auto flat_map = FlatMapHarness<int64_t>(
+      [](int64_t n, Collector<int64_t>& out) {
+        for (int64_t i = 0; i < n; ++i) out.Collect(i);
+      },
+      GetParam());
+  ASSERT_TRUE(flat_map.Push(3).ok());
+  EXPECT_THAT(flat_map.Take(), ElementsAre(0, 1, 2));
+
+  auto process = ProcessHarness<int64_t>(
+      [](const int64_t& n, ProcessContext& context, Collector<int64_t>& out) { out.Collect(n + context.timestamp()); },
+      GetParam());
+  ASSERT_TRUE(process.Push(3, 100).ok());
+  EXPECT_THAT(process.Take(), ElementsAre(103));
+
+  struct Both final : CoMapFunction<int64_t, std::string, std::string> {
+    std::string Map1(const int64_t& n) override { return std::to_string(n); }
+    std::string Map2(const std::string& text) override { return text; }
+  };
+  auto both = CoHarness<int64_t, std::string>(Both(), GetParam());
+  ASSERT_TRUE(both.Push(1).ok());
+  ASSERT_TRUE(both.PushSecond("x").ok());
+  EXPECT_THAT(both.Take(), ElementsAre("1", "x"));
+}
+
+}  // namespace
+}  // namespace eagre

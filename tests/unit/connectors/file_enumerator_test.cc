@@ -1,0 +1,151 @@
+#include "connectors/file/file_enumerator.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "eagre/testing/fake_operator_context.h"
+#include "tests/unit/connectors/scratch_directory.h"
+
+namespace eagre {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// Notes what the enumerator does.
+class FakeEnumeratorContext final : public SplitEnumerator::Context {
+ public:
+  explicit FakeEnumeratorContext(int parallelism) : parallelism_(parallelism) {}
+  int parallelism() const override { return parallelism_; }
+  const Configuration& config() const override { return config_; }
+  const Clock& clock() const override { return clock_; }
+  void AssignSplits(int subtask, std::vector<SourceSplit> splits) override {
+    for (SourceSplit& split : splits) assigned.emplace_back(subtask, std::move(split));
+  }
+  void SignalNoMoreSplits(int subtask) override { ended.push_back(subtask); }
+  void PostAfter(int64_t, std::function<Status()>) override {}
+
+  std::vector<std::pair<int, SourceSplit>> assigned;
+  std::vector<int> ended;
+
+ private:
+  const int parallelism_;
+  Configuration config_;
+  ManualClock clock_;
+};
+
+std::vector<std::string> PathsOf(const StatusOr<std::vector<FileInfo>>& found) {
+  EXPECT_TRUE(found.ok()) << found.status();
+  std::vector<std::string> paths;
+  if (found.ok()) {
+    for (const FileInfo& file : *found) paths.push_back(file.path);
+  }
+  return paths;
+}
+
+TEST(FindInputFilesTest, AFolderIsReadSortedWithItsFoldersAndWithoutHiddenFiles) {
+  const ScratchDirectory scratch;
+  scratch.Write("b.ndjson", "{}\n");
+  scratch.Write("a.ndjson", "{}\n");
+  scratch.Write("sub/c.ndjson", "{}\n");
+  scratch.Write(".part-0.ndjson.inprogress", "{}\n");
+  scratch.Write("_SUCCESS", "");
+  scratch.Write(".hidden/d.ndjson", "{}\n");
+  EXPECT_THAT(
+      PathsOf(FindInputFiles(PosixFileSystem(), scratch.path())),
+      ElementsAre(scratch.path() + "/a.ndjson", scratch.path() + "/b.ndjson", scratch.path() + "/sub/c.ndjson"));
+}
+
+TEST(FindInputFilesTest, APatternMeansTheFilesThatMatchIt) {
+  const ScratchDirectory scratch;
+  scratch.Write("a-1.ndjson", "{}\n");
+  scratch.Write("a-2.ndjson", "{}\n");
+  scratch.Write("b-1.ndjson", "{}\n");
+  EXPECT_THAT(PathsOf(FindInputFiles(PosixFileSystem(), scratch.path() + "/a-?.ndjson")),
+              ElementsAre(scratch.path() + "/a-1.ndjson", scratch.path() + "/a-2.ndjson"));
+}
+
+TEST(FindInputFilesTest, WhatIsNotThereIsNamed) {
+  const ScratchDirectory scratch;
+  const Status missing = FindInputFiles(PosixFileSystem(), scratch.path() + "/none.ndjson").status();
+  EXPECT_TRUE(absl::IsNotFound(missing));
+  EXPECT_THAT(std::string(StatusMessage(missing)), HasSubstr(scratch.path() + "/none.ndjson"));
+  const Status unmatched = FindInputFiles(PosixFileSystem(), scratch.path() + "/*.csv").status();
+  EXPECT_TRUE(absl::IsNotFound(unmatched));
+  EXPECT_THAT(std::string(StatusMessage(unmatched)), HasSubstr("no file matches '" + scratch.path() + "/*.csv'"));
+  EXPECT_THAT(PathsOf(FindInputFiles(PosixFileSystem(), scratch.path())), IsEmpty());
+}
+
+TEST(FileEnumeratorTest, ChunksAreHandedOutInFileOrderToWhoeverAsks) {
+  const ScratchDirectory scratch;
+  scratch.Write("a", std::string(250, 'x'));
+  scratch.Write("b", std::string(100, 'x'));
+  scratch.Write("empty", "");
+  FakeEnumeratorContext context(2);
+  FileEnumerator enumerator(PosixFileSystem(), {.path = scratch.path(), .chunk_bytes = 100});
+  ASSERT_TRUE(enumerator.Start(context).ok());
+  for (const int subtask : {1, 0, 1, 0, 1}) ASSERT_TRUE(enumerator.OnSplitRequest(subtask).ok());
+  const std::string a = scratch.path() + "/a";
+  ASSERT_EQ(context.assigned.size(), 4u);
+  EXPECT_EQ(context.assigned[0].first, 1);
+  EXPECT_EQ(context.assigned[0].second.id, a + "@0-100");
+  EXPECT_EQ(context.assigned[1].first, 0);
+  EXPECT_EQ(context.assigned[1].second.id, a + "@100-200");
+  EXPECT_EQ(context.assigned[2].second.id, a + "@200-250");
+  EXPECT_EQ(context.assigned[3].second.id, scratch.path() + "/b@0-100");
+  EXPECT_THAT(context.ended, ElementsAre(1));
+}
+
+TEST(FileEnumeratorTest, AReaderThatIsSlowHoldsTheOthersBackBeforeTheyAreFarAhead) {
+  const ScratchDirectory scratch;
+  scratch.Write("a", std::string(10'000, 'x'));
+  FakeEnumeratorContext context(2);
+  FileEnumerator enumerator(PosixFileSystem(), {.path = scratch.path(), .chunk_bytes = 100});
+  ASSERT_TRUE(enumerator.Start(context).ok());
+  ASSERT_TRUE(enumerator.OnSplitRequest(0).ok());
+  // Reader 0 stays with chunk 0 while reader 1 reads on.
+  size_t given = 0;
+  do {
+    given = context.assigned.size();
+    ASSERT_TRUE(enumerator.OnSplitRequest(1).ok());
+    if (context.assigned.size() > given) {
+      ASSERT_TRUE(enumerator.OnSplitFinished(1, context.assigned.back().second.id).ok());
+    }
+  } while (context.assigned.size() > given);
+  EXPECT_EQ(context.assigned.size(), size_t{2 * FileEnumerator::kChunksAheadPerReader});
+  // Its end frees the waiting reader.
+  ASSERT_TRUE(enumerator.OnSplitFinished(0, context.assigned.front().second.id).ok());
+  EXPECT_EQ(context.assigned.size(), given + 1);
+  EXPECT_EQ(context.assigned.back().first, 1);
+}
+
+TEST(FileEnumeratorTest, SplitsThatComeBackAreHandedOutFirstWhereTheyStopped) {
+  const ScratchDirectory scratch;
+  scratch.Write("a", std::string(300, 'x'));
+  FakeEnumeratorContext context(1);
+  FileEnumerator enumerator(PosixFileSystem(), {.path = scratch.path(), .chunk_bytes = 100});
+  ASSERT_TRUE(enumerator.Start(context).ok());
+  ASSERT_TRUE(enumerator.OnSplitRequest(0).ok());
+  FileSplit split = *FileSplit::Decode(context.assigned[0].second);
+  split.position = 42;
+  ASSERT_TRUE(enumerator.AddSplitsBack(0, {split.Encode()}).ok());
+  ASSERT_TRUE(enumerator.OnSplitRequest(0).ok());
+  EXPECT_EQ(FileSplit::Decode(context.assigned[1].second)->position, 42);
+}
+
+TEST(FileSplitTest, MalformedStateIsRefused) {
+  const SourceSplit good = FileSplit{.path = "/f", .begin = 0, .end = 10, .file_size = 10}.Encode();
+  EXPECT_TRUE(FileSplit::Decode(good).ok());
+  for (size_t size = 0; size < good.state.size(); ++size) {
+    EXPECT_FALSE(FileSplit::Decode({.id = good.id, .state = good.state.substr(0, size)}).ok());
+  }
+  EXPECT_FALSE(FileSplit::Decode(FileSplit{.path = "/f", .begin = 5, .end = 4, .file_size = 10}.Encode()).ok());
+}
+
+}  // namespace
+}  // namespace eagre

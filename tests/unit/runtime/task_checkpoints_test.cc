@@ -1,0 +1,355 @@
+// The oracle of checkpoints: whatever a task acknowledged restores to exactly what its states held at the barrier, at
+// the same parallelism and at others, through deltas, bases and disks that fail for a while.
+#include "runtime/task_checkpoints.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "runtime/key_groups.h"
+#include "tests/testing/manual_executor.h"
+
+namespace eagre {
+namespace {
+
+constexpr int kMaxParallelism = 16;
+using Model = std::map<uint64_t, std::string>;
+
+// A keyed state as simple as can be: dirty keys by epoch, encoded before they change again.
+class MapState final : public CheckpointedState {
+ public:
+  const std::string& name() const override { return name_; }
+  StateDistribution distribution() const override { return StateDistribution::kKeyed; }
+  std::string schema() const override { return "string"; }
+  bool incremental() const override { return true; }
+
+  void Put(uint64_t key, std::string value) {
+    BeforeChange(key);
+    values_[key] = std::move(value);
+  }
+  void Erase(uint64_t key) {
+    BeforeChange(key);
+    values_.erase(key);
+  }
+  const Model& values() const { return values_; }
+
+  void Seal() override {
+    EXPECT_TRUE(sealed_.empty() && early_.entries() == 0) << "sealed twice";
+    sealed_.swap(dirty_);
+  }
+  bool EncodeSealed(StateEntryWriter& out, size_t max_bytes) override {
+    out.Append(early_);
+    const size_t until = out.bytes() + max_bytes;
+    while (!sealed_.empty() && out.bytes() < until) {
+      Encode(*sealed_.begin(), out);
+      sealed_.erase(sealed_.begin());
+    }
+    return sealed_.empty();
+  }
+  void BeginBase() override {
+    base_.clear();
+    for (const auto& [key, value] : values_) base_.insert(key);
+  }
+  bool EncodeBase(StateEntryWriter& out, size_t max_bytes) override {
+    const size_t until = out.bytes() + max_bytes;
+    while (!base_.empty() && out.bytes() < until) {
+      if (values_.contains(*base_.begin())) Encode(*base_.begin(), out);
+      base_.erase(base_.begin());
+    }
+    return base_.empty();
+  }
+  Status Restore(const StateEntry& entry) override {
+    if (entry.erased) {
+      values_.erase(entry.hash);
+    } else {
+      values_[entry.hash] = std::string(entry.value);
+    }
+    return OkStatus();
+  }
+  Status FinishRestore(bool inherited) override {
+    if (!inherited) {
+      for (const auto& [key, value] : values_) dirty_.insert(key);
+    }
+    return OkStatus();
+  }
+
+ private:
+  void BeforeChange(uint64_t key) {
+    if (sealed_.erase(key) > 0) Encode(key, early_);
+    dirty_.insert(key);
+  }
+  void Encode(uint64_t key, StateEntryWriter& out) {
+    out.BeginKey(key).Fixed(key);
+    const auto found = values_.find(key);
+    if (found == values_.end()) return out.EndErased();
+    out.BeginValue().Raw(found->second);
+    out.End();
+  }
+
+  const std::string name_ = "map";
+  Model values_;
+  std::set<uint64_t> dirty_, sealed_, base_;
+  StateEntryWriter early_;
+};
+
+// One subtask: its states, and what of them was acknowledged.
+struct Subtask {
+  Subtask(const std::string& directory, ManualExecutor& io, int attempt, int subtask)
+      : position(WholeState::Functions{.encode =
+                                           [this](StateEntryWriter& out) {
+                                             out.BeginKey(0).Raw("position");
+                                             out.BeginValue().Fixed(read);
+                                             out.End();
+                                           },
+                                       .restore =
+                                           [this](const StateEntry& entry) {
+                                             ByteReader in(entry.value);
+                                             return in.Fixed(read) ? OkStatus() : DataLoss("position");
+                                           }}),
+        whole("position", StateDistribution::kSplit, "int64", position),
+        checkpoints({.files = &PosixFileSystem(),
+                     .io = &io,
+                     .clock = &io.clock(),
+                     .directory = directory,
+                     .attempt = attempt,
+                     .vertex = 3,
+                     .subtask = subtask},
+                    {.post = [this](std::function<Status()> mail) { mails.push_back(std::move(mail)); },
+                     .report = [this](proto::CheckpointReport report) { reports.push_back(std::move(report)); }}) {
+    checkpoints.AddOperator("op", {&map, &whole});
+  }
+
+  void RunMail() {
+    while (!mails.empty()) {
+      auto running = std::exchange(mails, {});
+      for (auto& mail : running) EXPECT_TRUE(mail().ok());
+    }
+  }
+
+  MapState map;
+  int64_t read = 0;
+  WholeState::Functions position;
+  WholeState whole;
+  std::vector<std::function<Status()>> mails;
+  std::vector<proto::CheckpointReport> reports;
+  TaskCheckpoints checkpoints;
+};
+
+class TaskCheckpointsTest : public testing::TestWithParam<uint64_t> {
+ protected:
+  TaskCheckpointsTest() : random_(GetParam()) {
+    std::string pattern = testing::TempDir() + "/task_checkpoints_XXXXXX";
+    directory_ = mkdtemp(pattern.data());
+  }
+  ~TaskCheckpointsTest() override { std::filesystem::remove_all(directory_); }
+
+  void BreakDisk() {
+    std::filesystem::rename(directory_ + "/shared", directory_ + "/kept");
+    ASSERT_TRUE(PosixFileSystem().WriteFile(directory_ + "/shared", "").ok());
+  }
+  void MendDisk() {
+    std::filesystem::remove(directory_ + "/shared");
+    std::filesystem::rename(directory_ + "/kept", directory_ + "/shared");
+  }
+
+  void Change(Subtask& subtask) {
+    const uint64_t key = random_.Below(200);
+    if (random_.Below(4) == 0) {
+      subtask.map.Erase(key);
+    } else {
+      subtask.map.Put(key, std::string(random_.Below(3) == 0 ? 9'000 : 20, static_cast<char>('a' + random_.Below(26))));
+    }
+    ++subtask.read;
+  }
+
+  void Seal(Subtask& subtask, int64_t id) {
+    subtask.checkpoints.Begin(id, io_.now_ms(), 0);
+    subtask.checkpoints.Seal(0);
+    subtask.checkpoints.AllSealed();
+  }
+
+  proto::CheckpointMetadata MetadataOf(const std::vector<const proto::CheckpointReport*>& reports) {
+    proto::CheckpointMetadata metadata;
+    metadata.set_files_root("..");
+    proto::OperatorSnapshot& op = *metadata.add_operators();
+    op.set_operator_id("op");
+    op.set_name("map");
+    op.set_parallelism(static_cast<int>(reports.size()));
+    op.set_max_parallelism(kMaxParallelism);
+    for (const proto::CheckpointReport* report : reports) *op.add_subtasks() = report->operators(0).snapshot();
+    return metadata;
+  }
+
+  // Restores at `parallelism` and gives what all subtasks have together.
+  Model Restored(const proto::CheckpointMetadata& metadata, int parallelism) {
+    const RestorePlan plan(PosixFileSystem(), directory_ + "/chk-1", directory_, metadata);
+    Model all;
+    for (int i = 0; i < parallelism; ++i) {
+      Subtask subtask(directory_, io_, 99, i);
+      const Status status = subtask.checkpoints.Restore(
+          plan, {.subtask = i, .parallelism = parallelism, .max_parallelism = kMaxParallelism});
+      EXPECT_TRUE(status.ok()) << status;
+      for (const auto& [key, value] : subtask.map.values()) {
+        EXPECT_TRUE(all.emplace(key, value).second) << "key " << key << " is in two subtasks";
+        if (parallelism > 1) {
+          EXPECT_EQ(SubtaskOfKeyGroup(KeyGroupOf(key, kMaxParallelism), parallelism, kMaxParallelism), i);
+        }
+      }
+    }
+    return all;
+  }
+
+  SeededRandom random_;
+  ManualExecutor io_;
+  std::string directory_;
+};
+
+TEST_P(TaskCheckpointsTest, WhatIsAcknowledgedIsWhatWasThereAtTheBarrier) {
+  Subtask subtask(directory_, io_, 0, 0);
+  std::map<int64_t, std::pair<Model, int64_t>> at_barrier;
+  int64_t id = 0;
+  bool broken = false;
+  bool wrote = false;
+  int acknowledged = 0;
+  int declined = 0;
+  for (int step = 0; step < 4'000; ++step) {
+    switch (random_.Below(20)) {
+      case 0:
+        if (!subtask.checkpoints.sealing()) {
+          Seal(subtask, ++id);
+          at_barrier[id] = {subtask.map.values(), subtask.read};
+          wrote = true;
+        }
+        break;
+      case 1: io_.RunReady(); break;
+      case 2: subtask.RunMail(); break;
+      case 3:
+        if (wrote && !broken && random_.Below(8) == 0 && std::filesystem::exists(directory_ + "/shared")) {
+          BreakDisk();
+          broken = true;
+        } else if (broken && random_.Below(3) == 0) {
+          io_.RunReady();
+          MendDisk();
+          broken = false;
+        }
+        break;
+      case 4:
+      case 5: subtask.checkpoints.Step(); break;
+      default: Change(subtask);
+    }
+    for (const proto::CheckpointReport& report : std::exchange(subtask.reports, {})) {
+      if (report.kind() == proto::CheckpointReport::DECLINE) {
+        EXPECT_NE(report.reason(), "");
+        ++declined;
+        continue;
+      }
+      ASSERT_EQ(report.kind(), proto::CheckpointReport::ACKNOWLEDGE);
+      if (broken) continue;  // the files are out of reach now
+      ++acknowledged;
+      const auto& [model, read] = at_barrier.at(report.checkpoint_id());
+      const proto::CheckpointMetadata metadata = MetadataOf({&report});
+      ASSERT_TRUE(Restored(metadata, 1) == model) << "checkpoint " << report.checkpoint_id();
+      if (acknowledged % 5 == 0) {
+        ASSERT_TRUE(Restored(metadata, 3) == model) << "checkpoint " << report.checkpoint_id();
+      }
+    }
+  }
+  EXPECT_GT(acknowledged, 10);
+  EXPECT_GT(declined, 0) << "the disk never failed: the test tests less than it says";
+}
+
+TEST_P(TaskCheckpointsTest, ACheckpointWritesWhatChangedAndBasesKeepChainsShort) {
+  Subtask subtask(directory_, io_, 0, 0);
+  for (uint64_t key = 0; key < 2'000; ++key) subtask.map.Put(key, std::string(100, 'x'));
+  int64_t first_bytes = 0;
+  for (int64_t id = 1; id <= 60; ++id) {
+    subtask.map.Put(random_.Below(2'000), "changed");
+    Seal(subtask, id);
+    do {
+      while (subtask.checkpoints.Step()) {
+      }
+      io_.RunReady();
+      subtask.RunMail();
+    } while (subtask.checkpoints.Step());
+    ASSERT_EQ(subtask.reports.size(), 1u);
+    const proto::CheckpointReport& report = subtask.reports[0];
+    if (id == 1) {
+      first_bytes = report.written_bytes();
+    } else {
+      EXPECT_LT(report.written_bytes(), first_bytes / 100) << "one key of two thousand changed";
+    }
+    EXPECT_LE(report.operators(0).snapshot().states(0).segments_size(), 32);
+    EXPECT_TRUE(Restored(MetadataOf({&report}), 1) == subtask.map.values());
+    subtask.reports.clear();
+  }
+}
+
+// A checkpoint that was aborted while its part was being written, and one after it in which nothing changed.
+TEST_P(TaskCheckpointsTest, ACheckpointWithoutChangesWaitsForWhatIsStillBeingWritten) {
+  MapState map;
+  std::vector<std::function<Status()>> mails;
+  std::vector<proto::CheckpointReport> reports;
+  TaskCheckpoints checkpoints(
+      {.files = &PosixFileSystem(), .io = &io_, .clock = &io_.clock(), .directory = directory_},
+      {.post = [&](std::function<Status()> mail) { mails.push_back(std::move(mail)); },
+       .report = [&](proto::CheckpointReport report) { reports.push_back(std::move(report)); }});
+  checkpoints.AddOperator("op", {&map});
+  map.Put(1, "value");
+  for (const int64_t id : {1, 2}) {
+    checkpoints.Begin(id, io_.now_ms(), 0);
+    checkpoints.Seal(0);
+    checkpoints.AllSealed();
+    while (checkpoints.Step()) {
+    }
+  }
+  EXPECT_TRUE(reports.empty()) << "acknowledged before it was written";
+  io_.RunReady();
+  for (auto& mail : mails) ASSERT_TRUE(mail().ok());
+  ASSERT_EQ(reports.size(), 2u);
+  for (const proto::CheckpointReport& report : reports) {
+    EXPECT_EQ(report.operators(0).snapshot().states(0).segments_size(), 1) << report.checkpoint_id();
+  }
+}
+
+TEST_P(TaskCheckpointsTest, ARestoredSubtaskGoesOnWithItsChainAndARescaledOneBeginsANewOne) {
+  Subtask subtask(directory_, io_, 0, 0);
+  for (int i = 0; i < 500; ++i) Change(subtask);
+  const auto take = [this](Subtask& of, int64_t id) {
+    Seal(of, id);
+    while (of.checkpoints.Step()) {
+    }
+    io_.RunReady();
+    of.RunMail();
+    EXPECT_EQ(of.reports.size(), 1u);
+    return std::exchange(of.reports, {})[0];
+  };
+  const proto::CheckpointReport first = take(subtask, 1);
+  const RestorePlan plan(PosixFileSystem(), directory_ + "/chk-1", directory_, MetadataOf({&first}));
+
+  Subtask same(directory_, io_, 1, 0);
+  ASSERT_TRUE(
+      same.checkpoints.Restore(plan, {.subtask = 0, .parallelism = 1, .max_parallelism = kMaxParallelism}).ok());
+  EXPECT_EQ(same.read, subtask.read);
+  same.map.Put(1, "changed");
+  const proto::CheckpointReport second = take(same, 2);
+  EXPECT_LT(second.written_bytes(), 200) << "what was restored is not written again";
+  EXPECT_TRUE(Restored(MetadataOf({&second}), 1) == same.map.values());
+
+  Subtask half(directory_, io_, 2, 1);
+  ASSERT_TRUE(
+      half.checkpoints.Restore(plan, {.subtask = 1, .parallelism = 2, .max_parallelism = kMaxParallelism}).ok());
+  const proto::CheckpointReport third = take(half, 3);
+  for (const auto& segment : third.operators(0).snapshot().states(0).segments()) {
+    EXPECT_EQ(segment.file().rfind("shared/2-", 0), 0u) << "a chain of another division: " << segment.file();
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, TaskCheckpointsTest, testing::Range<uint64_t>(1, 4));
+
+}  // namespace
+}  // namespace eagre

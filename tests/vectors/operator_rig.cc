@@ -1,0 +1,223 @@
+#include "tests/vectors/operator_rig.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "eagre/operators/sort_operator.h"
+
+namespace eagre::vectors {
+namespace {
+
+FoundMatch Found(const Match<VectorEvent>& match, const MatchContext& context) {
+  FoundMatch found{.timestamp = context.timestamp(), .processing_time = context.current_processing_time()};
+  for (const std::string_view stage : match.stages()) {
+    for (const VectorEvent& event : match[stage]) {
+      found.stages.emplace_back(stage);
+      found.events.push_back(event);
+    }
+  }
+  return found;
+}
+
+const OutputTag<FoundMatch> kTimeouts{"timeouts"};
+
+// A key's states and timers, as a checkpoint would hold them.
+struct KeySnapshot {
+  std::string key;
+  uint64_t hash = 0;
+  std::vector<std::string> states;
+};
+struct TimerSnapshot {
+  std::string key;
+  uint64_t hash = 0;
+  int64_t timestamp = 0;
+};
+
+std::vector<TimerSnapshot> TimersOf(const KeyedTimerQueue<std::string>& timers) {
+  std::vector<TimerSnapshot> snapshot;
+  timers.queue().ForEach([&](uint32_t slot) {
+    snapshot.push_back({timers.key(slot), timers.queue().timer(slot).hash, timers.queue().timer(slot).timestamp});
+  });
+  return snapshot;
+}
+
+}  // namespace
+
+OperatorRig::OperatorRig(std::shared_ptr<const cep::Automaton> automaton, RigOptions options, HarnessMode mode)
+    : automaton_(std::move(automaton)), options_(std::move(options)), mode_(mode) {
+  EAGRE_CHECK(Open().ok());
+}
+
+std::string OperatorRig::KeyOf(const VectorEvent& event) const {
+  return options_.keyed ? fmt::format("{}", event.id) : "";
+}
+
+Status OperatorRig::Open() {
+  if (!options_.processing_time) {
+    sort_ = std::make_unique<OperatorHarness>(
+        mode_, MakeSortOperator<VectorEvent>(options_.less, options_.late_output ? 1 : -1));
+    sort_->AddPort<VectorEvent>();
+    if (options_.late_output) sort_->AddPort<VectorEvent>();
+    EAGRE_RETURN_IF_ERROR(sort_->Open());
+  }
+  internal::MatchHandlers<VectorEvent, FoundMatch> handlers;
+  handlers.on_match = [](const Match<VectorEvent>& match, MatchContext& context, Collector<FoundMatch>& out) {
+    out.Collect(Found(match, context));
+  };
+  if (options_.timeouts) {
+    handlers.on_timeout = [](const Match<VectorEvent>& match, MatchContext& context) {
+      context.Output(kTimeouts, Found(match, context));
+    };
+  }
+  cep::CepSettings settings;
+  if (options_.processing_time) settings.time_mode = cep::TimeMode::kProcessingTime;
+  const auto key = [this](const VectorEvent& event) { return KeyOf(event); };
+  auto keys = std::make_unique<SelectorKeyExtractor<VectorEvent, std::string, decltype(key)>>(key);
+  pattern_ = std::make_unique<OperatorHarness>(mode_, MakeKeyedProcessOperator<std::string, VectorEvent, FoundMatch>(
+                                                          internal::CepFunction<std::string, VectorEvent, FoundMatch>(
+                                                              automaton_, settings, options_.less, handlers),
+                                                          std::move(keys), {kTimeouts.name}));
+  pattern_->AddPort<FoundMatch>();
+  pattern_->AddPort<FoundMatch>();
+  for (const auto& [name, value] : options_.config) {
+    EAGRE_RETURN_IF_ERROR(pattern_->context().mutable_config().Set(name, value, "test"));
+  }
+  return pattern_->Open();
+}
+
+Status OperatorRig::Element(const TimedEvent& event) {
+  Status status;
+  if (options_.processing_time) {
+    status = pattern_->Push<VectorEvent>({{event.event, event.timestamp}});
+  } else {
+    if (event.timestamp > watermark_) held_.push_back(event);
+    status = PushToSort(event);
+  }
+  Collect();
+  return status;
+}
+
+Status OperatorRig::PushToSort(const TimedEvent& event) {
+  return sort_->Push<VectorEvent>({{event.event, event.timestamp}});
+}
+
+Status OperatorRig::Watermark(int64_t watermark) {
+  watermark_ = watermark;
+  Status status;
+  if (sort_ != nullptr) {
+    status = sort_->Watermark(watermark);
+    std::erase_if(held_, [&](const TimedEvent& event) { return event.timestamp <= watermark; });
+    if (status.ok()) status = pattern_->Push<VectorEvent>(sort_->Take<VectorEvent>());
+  }
+  if (status.ok()) status = pattern_->Watermark(watermark);
+  Collect();
+  return status;
+}
+
+Status OperatorRig::ProcessingTime(int64_t now_ms) {
+  if (sort_ != nullptr) EAGRE_RETURN_IF_ERROR(sort_->ProcessingTime(now_ms));
+  const Status status = pattern_->ProcessingTime(now_ms);
+  Collect();
+  return status;
+}
+
+Status OperatorRig::SnapshotAndRestore(const std::optional<std::set<std::string>>& keep) {
+  const auto kept = [&](const std::string& key) { return !keep || keep->contains(key); };
+  const KeyedStateTable<std::string>& before = op().state();
+  std::vector<KeySnapshot> keys;
+  before.ForEachRow([&](const RowHeader& header, const char* row) {
+    KeySnapshot snapshot{.key = before.KeyOf(row), .hash = header.hash};
+    for (size_t i = 0; i < before.declarations().size(); ++i) {
+      ByteWriter writer(snapshot.states.emplace_back());
+      before.declarations()[i].ops->encode(row + before.slot_offsets()[i], writer);
+    }
+    if (kept(snapshot.key)) keys.push_back(std::move(snapshot));
+  });
+  auto& timers_before = const_cast<TimerService<std::string>&>(op().timers());
+  const std::vector<TimerSnapshot> event_timers = TimersOf(timers_before.event_time());
+  const std::vector<TimerSnapshot> processing_timers = TimersOf(timers_before.processing_time());
+  const int64_t now_ms = pattern_->context().manual_clock().now_ms;
+
+  EAGRE_RETURN_IF_ERROR(Open());
+  watermark_ = kNoTimestamp;
+  pattern_->context().manual_clock().now_ms = now_ms;
+  std::erase_if(held_, [&](const TimedEvent& event) { return !kept(KeyOf(event.event)); });
+  for (const TimedEvent& event : held_) EAGRE_RETURN_IF_ERROR(PushToSort(event));
+  auto& table = const_cast<KeyedStateTable<std::string>&>(op().state());
+  for (const KeySnapshot& snapshot : keys) {
+    table.SelectKey(snapshot.hash, snapshot.key);
+    for (size_t i = 0; i < snapshot.states.size(); ++i) {
+      ByteReader reader(snapshot.states[i]);
+      if (!table.declarations()[i].ops->decode(reader, table.scope().row + table.slot_offsets()[i]) ||
+          !reader.empty()) {
+        return DataLoss("state '{}' of key '{}' cannot be decoded", table.declarations()[i].name, snapshot.key);
+      }
+    }
+  }
+  table.FinishBatch();
+  auto& timers = const_cast<TimerService<std::string>&>(op().timers());
+  for (const TimerSnapshot& timer : event_timers) {
+    if (kept(timer.key)) timers.event_time().Register(timer.timestamp, timer.hash, timer.key);
+  }
+  for (const TimerSnapshot& timer : processing_timers) {
+    if (kept(timer.key)) timers.processing_time().Register(timer.timestamp, timer.hash, timer.key);
+  }
+  return OkStatus();
+}
+
+void OperatorRig::Collect() {
+  const auto append = [](std::vector<Emitted<FoundMatch>> emitted, std::vector<Output>& to, bool with_watermarks) {
+    for (Emitted<FoundMatch>& item : emitted) {
+      if (!item.event || with_watermarks) to.push_back({item.event, item.timestamp, std::move(item.value)});
+    }
+  };
+  append(pattern_->TakeAll<FoundMatch>(0), output_, true);
+  append(pattern_->TakeAll<FoundMatch>(1), timeouts_, false);
+  if (!options_.late_output || sort_ == nullptr) return;
+  for (Stamped<VectorEvent>& late : sort_->Take<VectorEvent>(1)) {
+    late_.push_back({std::move(late.value), late.timestamp});
+  }
+}
+
+std::vector<OperatorRig::Output> OperatorRig::TakeOutput() {
+  return std::exchange(output_, {});
+}
+std::vector<OperatorRig::Output> OperatorRig::TakeTimeouts() {
+  return std::exchange(timeouts_, {});
+}
+std::vector<TimedEvent> OperatorRig::TakeLate() {
+  return std::exchange(late_, {});
+}
+
+size_t OperatorRig::Buffered(const std::string& key) {
+  size_t count = static_cast<size_t>(
+      std::count_if(held_.begin(), held_.end(), [&](const TimedEvent& event) { return KeyOf(event.event) == key; }));
+  const KeyedStateTable<std::string>& table = op().state();
+  if (table.slot_offsets().size() < 2) return count;
+  table.ForEachRow([&](const RowHeader&, const char* row) {
+    if (table.KeyOf(row) != key) return;
+    using Waiting = std::vector<std::pair<int64_t, VectorEvent>>;
+    count += reinterpret_cast<const Waiting*>(row + table.slot_offsets()[1])->size();
+  });
+  return count;
+}
+
+bool OperatorRig::HoldsPartials(const std::string& key) {
+  bool holds = false;
+  const KeyedStateTable<std::string>& table = op().state();
+  table.ForEachRow([&](const RowHeader&, const char* row) {
+    if (table.KeyOf(row) != key) return;
+    holds |= reinterpret_cast<const cep::KeyMatches*>(row + table.slot_offsets()[0])->event_count() > 0;
+  });
+  return holds;
+}
+
+int64_t OperatorRig::LateDropped() {
+  return sort_ == nullptr ? 0 : static_cast<int64_t>(sort_->context().MetricValue("numLateRecordsDropped"));
+}
+
+size_t OperatorRig::KeyCount() {
+  return op().state().row_count();
+}
+
+}  // namespace eagre::vectors
