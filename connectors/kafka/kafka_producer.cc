@@ -144,10 +144,15 @@ bool KafkaProducer::blocked() const {
   return first;
 }
 
-bool KafkaProducer::Delivered() {
-  if (in_flight() == 0) return true;
-  wake_at_.store(0, std::memory_order_release);
-  return in_flight() == 0;
+StatusOr<bool> KafkaProducer::Delivered() {
+  bool delivered = in_flight() == 0;
+  if (!delivered) {
+    wake_at_.store(0, std::memory_order_release);
+    delivered = in_flight() == 0;
+  }
+  // Asked after the count: a failure is noted before its record leaves the count.
+  EAGRE_RETURN_IF_ERROR(error());
+  return delivered;
 }
 
 void KafkaProducer::AwaitRoom() {

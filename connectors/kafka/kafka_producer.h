@@ -58,8 +58,9 @@ class KafkaProducer {
   // Whether there is no room; has on_progress called when there is. True at least once after Send was false, also when
   // there is room again by then: whoever could not send asks why. On the thread that sends.
   bool blocked() const;
-  // Whether all is delivered; has on_progress called when it is.
-  bool Delivered();
+  // Whether all is delivered; has on_progress called when it is. An error once a record could not be: what is no longer
+  // on its way is delivered or has failed, never neither.
+  StatusOr<bool> Delivered();
   // Waits until all is delivered, or something failed, or `stopping` says so. Not on a slot.
   Status AwaitDelivery(const std::function<bool()>& stopping);
   // Waits for a moment, for a queue that was full. Not on a slot.

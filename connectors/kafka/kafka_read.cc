@@ -72,6 +72,10 @@ struct KafkaRead::Impl {
   StatusOr<Partition*> NextPartition();
   Status OnMalformed(const KafkaMessage& message, const Status& reason, std::optional<MalformedLine>& malformed);
   void Advance(Partition& partition);
+  StatusOr<bool> DeadLettersDelivered() const {
+    if (dead_letters == nullptr) return true;
+    return dead_letters->Delivered();
+  }
   Status Commit(const std::map<KafkaTopicPartition, int64_t>& offsets);
   static void OnCommitted(rd_kafka_t*, rd_kafka_resp_err_t error, rd_kafka_topic_partition_list_t* offsets,
                           void* opaque);
@@ -322,7 +326,8 @@ StatusOr<ReadResult> KafkaRead::Begin() {
     EAGRE_RETURN_IF_ERROR(impl.ServeClient());
     const bool at_end = impl.no_more_splits && impl.partitions.empty();
     // Dead letters are part of what was to be done.
-    const bool done = at_end && (impl.dead_letters == nullptr || impl.dead_letters->Delivered());
+    if (!at_end) return ReadResult::kNothingNow;
+    EAGRE_ASSIGN_OR_RETURN(const bool done, impl.DeadLettersDelivered());
     return done ? ReadResult::kEnd : ReadResult::kNothingNow;
   }
   if (impl.current != next) {
@@ -402,8 +407,7 @@ Status KafkaRead::Impl::OnMalformed(const KafkaMessage& message, const Status& r
 Status KafkaRead::OnBarrier(int64_t checkpoint_id, bool& done) {
   Impl& impl = *impl_;
   // A dead letter is as good as a record: what the checkpoint is behind of must be there.
-  done = impl.dead_letters == nullptr || impl.dead_letters->Delivered();
-  if (impl.dead_letters != nullptr) EAGRE_RETURN_IF_ERROR(impl.dead_letters->error());
+  EAGRE_ASSIGN_OR_RETURN(done, impl.DeadLettersDelivered());
   if (!done || impl.commits == nullptr) return OkStatus();
   std::map<KafkaTopicPartition, int64_t> offsets;
   for (const auto& [id, partition] : impl.partitions) {

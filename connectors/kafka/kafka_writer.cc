@@ -26,9 +26,8 @@ class DirectWriter final : public KafkaWriter {
   }
   bool blocked() const override { return producer_->blocked() && producer_->error().ok(); }
   Status Flush(bool before_commit, bool& done) override {
-    EAGRE_RETURN_IF_ERROR(producer_->error());
     // About once a second it is also looked whether a delivery has failed meanwhile.
-    const bool delivered = producer_->Delivered();
+    EAGRE_ASSIGN_OR_RETURN(const bool delivered, producer_->Delivered());
     done = delivered || (before_commit && options_.guarantee == DeliveryGuarantee::kNone);
     return OkStatus();
   }
