@@ -1,7 +1,6 @@
 #include "jobmanager/checkpoint_log.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "base/logging.h"
@@ -16,27 +15,10 @@ constexpr int kClaimAttempts = 100;
 }  // namespace
 
 CheckpointLog::CheckpointLog(FileSystem& files, std::string directory, std::string writer)
-    : files_(files), directory_(std::move(directory)), writer_(std::move(writer)) {}
-
-std::string CheckpointLog::PathOf(uint64_t number) const {
-  return JoinPath(directory_, fmt::format("{:08}", number));
-}
-
-StatusOr<std::vector<uint64_t>> CheckpointLog::Numbers() const {
-  EAGRE_ASSIGN_OR_RETURN(const std::vector<FileInfo> entries, files_.List(directory_));
-  std::vector<uint64_t> numbers;
-  for (const FileInfo& entry : entries) {
-    const std::string_view name = BaseName(entry.path);
-    uint64_t number = 0;
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
-    if (error == std::errc() && end == name.data() + name.size()) numbers.push_back(number);
-  }
-  std::sort(numbers.begin(), numbers.end());
-  return numbers;
-}
+    : files_(files), entries_(files, std::move(directory)), writer_(std::move(writer)) {}
 
 StatusOr<proto::CheckpointLogEntry> CheckpointLog::Read(uint64_t number) const {
-  const std::string path = PathOf(number);
+  const std::string path = entries_.PathOf(number);
   EAGRE_ASSIGN_OR_RETURN(const std::string bytes, files_.ReadFile(path));
   proto::CheckpointLogEntry entry;
   EAGRE_RETURN_IF_ERROR(UnframeCheckpointMessage(kEntryMagic, bytes, path, entry));
@@ -63,13 +45,13 @@ StatusOr<std::vector<proto::CompletedCheckpoint>> CheckpointLog::ReadCompletions
 }
 
 Status CheckpointLog::Create(uint64_t number, const proto::CheckpointLogEntry& entry) {
-  return files_.CreateFileOnce(PathOf(number), FrameCheckpointMessage(kEntryMagic, entry), writer_);
+  return files_.CreateFileOnce(entries_.PathOf(number), FrameCheckpointMessage(kEntryMagic, entry), writer_);
 }
 
 StatusOr<std::vector<proto::CompletedCheckpoint>> CheckpointLog::Claim(int64_t time_ms) {
-  EAGRE_RETURN_IF_ERROR(files_.CreateDirectories(directory_));
+  EAGRE_RETURN_IF_ERROR(files_.CreateDirectories(entries_.directory()));
   for (int i = 0; i < kClaimAttempts; ++i) {
-    EAGRE_ASSIGN_OR_RETURN(const std::vector<uint64_t> numbers, Numbers());
+    EAGRE_ASSIGN_OR_RETURN(const std::vector<uint64_t> numbers, entries_.List());
     auto completions = ReadCompletions(numbers);
     // An entry may have been trimmed by its writer while it was to be read.
     if (!completions.ok() && absl::IsNotFound(completions.status())) continue;
@@ -87,14 +69,14 @@ StatusOr<std::vector<proto::CompletedCheckpoint>> CheckpointLog::Claim(int64_t t
     return *std::move(completions);
   }
   return Unavailable("others write to the checkpoint log {} all the time; does another JobManager run this job?",
-                     directory_);
+                     entries_.directory());
 }
 
 Status CheckpointLog::AppendEntry(const proto::CheckpointLogEntry& entry) {
   const auto lost = [this] {
     lost_ = true;
     return MakeStatus(absl::StatusCode::kAborted,
-                      fmt::format("another JobManager has taken the job over (entry {})", PathOf(next_)));
+                      fmt::format("another JobManager has taken the job over (entry {})", entries_.PathOf(next_)));
   };
   if (lost_) return lost();
   Status created = Create(next_, entry);
@@ -107,7 +89,7 @@ Status CheckpointLog::AppendEntry(const proto::CheckpointLogEntry& entry) {
   }
   EAGRE_RETURN_IF_ERROR(created);
   // The number may have been used and removed by one that took over long ago; then there are higher ones.
-  EAGRE_ASSIGN_OR_RETURN(const std::vector<uint64_t> numbers, Numbers());
+  EAGRE_ASSIGN_OR_RETURN(const std::vector<uint64_t> numbers, entries_.List());
   if (numbers.empty() || numbers.back() != next_) return lost();
   ++next_;
   return OkStatus();
@@ -130,13 +112,13 @@ Status CheckpointLog::Close(int64_t time_ms) {
 }
 
 void CheckpointLog::Trim(size_t kept) {
-  const auto numbers = Numbers();
+  const auto numbers = entries_.List();
   if (!numbers.ok()) return;
   size_t left = numbers->size();
   for (const uint64_t number : *numbers) {
     if (left-- <= kept) return;
     if (number == claim_) continue;
-    const Status removed = files_.Remove(PathOf(number));
+    const Status removed = files_.Remove(entries_.PathOf(number));
     if (!removed.ok()) EAGRE_LOG_WARN("{}", StatusMessage(removed));
   }
 }

@@ -11,6 +11,7 @@
 
 #include "base/file_system.h"
 #include "base/status.h"
+#include "jobmanager/numbered_files.h"
 #include "proto/checkpoint.pb.h"
 
 namespace eagre {
@@ -34,15 +35,13 @@ class CheckpointLog {
   void Trim(size_t kept);
 
  private:
-  StatusOr<std::vector<uint64_t>> Numbers() const;
-  std::string PathOf(uint64_t number) const;
   StatusOr<proto::CheckpointLogEntry> Read(uint64_t number) const;
   StatusOr<std::vector<proto::CompletedCheckpoint>> ReadCompletions(const std::vector<uint64_t>& numbers) const;
   Status Create(uint64_t number, const proto::CheckpointLogEntry& entry);
   Status AppendEntry(const proto::CheckpointLogEntry& entry);
 
   FileSystem& files_;
-  const std::string directory_;
+  const NumberedFiles entries_;
   const std::string writer_;
   uint64_t claim_ = 0;  // the number of this writer's claim
   uint64_t next_ = 1;

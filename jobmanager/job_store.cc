@@ -1,7 +1,6 @@
 #include "jobmanager/job_store.h"
 
 #include <algorithm>
-#include <charconv>
 #include <string_view>
 
 #include "base/file_copy.h"
@@ -19,38 +18,25 @@ constexpr int kTakeOverAttempts = 100;
 
 }  // namespace
 
-StatusOr<std::vector<uint64_t>> JobStore::Leaders() const {
-  EAGRE_ASSIGN_OR_RETURN(const std::vector<FileInfo> entries, files_.List(leader_directory_));
-  std::vector<uint64_t> numbers;
-  for (const FileInfo& entry : entries) {
-    const std::string_view name = BaseName(entry.path);
-    uint64_t number = 0;
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
-    if (error == std::errc() && end == name.data() + name.size()) numbers.push_back(number);
-  }
-  std::sort(numbers.begin(), numbers.end());
-  return numbers;
-}
-
 Status JobStore::TakeOver() {
-  EAGRE_RETURN_IF_ERROR(files_.CreateDirectories(leader_directory_));
+  EAGRE_RETURN_IF_ERROR(files_.CreateDirectories(leaders_.directory()));
   for (int i = 0; i < kTakeOverAttempts; ++i) {
-    EAGRE_ASSIGN_OR_RETURN(const std::vector<uint64_t> numbers, Leaders());
+    EAGRE_ASSIGN_OR_RETURN(const std::vector<uint64_t> numbers, leaders_.List());
     leader_ = numbers.empty() ? 1 : numbers.back() + 1;
     const Status created =
-        files_.CreateFileOnce(JoinPath(leader_directory_, fmt::format("{:08}", leader_)), writer_, writer_);
+        files_.CreateFileOnce(leaders_.PathOf(leader_), writer_, writer_);
     if (absl::IsAlreadyExists(created)) continue;
     EAGRE_RETURN_IF_ERROR(created);
     for (const uint64_t older : numbers) {
-      (void)files_.Remove(JoinPath(leader_directory_, fmt::format("{:08}", older)));
+      (void)files_.Remove(leaders_.PathOf(older));
     }
     return OkStatus();
   }
-  return Unavailable("other JobManagers take over {} all the time", leader_directory_);
+  return Unavailable("other JobManagers take over {} all the time", leaders_.directory());
 }
 
 Status JobStore::CheckLeads() const {
-  EAGRE_ASSIGN_OR_RETURN(const std::vector<uint64_t> numbers, Leaders());
+  EAGRE_ASSIGN_OR_RETURN(const std::vector<uint64_t> numbers, leaders_.List());
   if (!numbers.empty() && numbers.back() == leader_) return OkStatus();
   return MakeStatus(absl::StatusCode::kAborted,
                     fmt::format("another JobManager has taken over {}", ParentPath(directory_)));

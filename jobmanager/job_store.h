@@ -16,6 +16,7 @@
 
 #include "base/file_system.h"
 #include "base/status.h"
+#include "jobmanager/numbered_files.h"
 #include "proto/client.pb.h"
 
 namespace eagre {
@@ -29,7 +30,7 @@ class JobStore {
   JobStore(FileSystem& files, const std::string& directory, std::string writer)
       : files_(files),
         directory_(JoinPath(directory, "jobs")),
-        leader_directory_(JoinPath(directory, "leader")),
+        leaders_(files, JoinPath(directory, "leader")),
         writer_(std::move(writer)) {}
 
   struct Job {
@@ -57,13 +58,12 @@ class JobStore {
   std::string PathOf(const std::string& job_id) const { return JoinPath(directory_, job_id); }
   Status TrySave(const proto::StoredJob& job, const std::string& library);
   Status LoadOne(const std::string& folder, Contents& contents);
-  StatusOr<std::vector<uint64_t>> Leaders() const;
   Status TakeOver();
   Status CheckLeads() const;
 
   FileSystem& files_;
   const std::string directory_;
-  const std::string leader_directory_;
+  const NumberedFiles leaders_;
   const std::string writer_;
   uint64_t leader_ = 0;  // its number
 };
