@@ -23,8 +23,7 @@ Status JobStore::TakeOver() {
   for (int i = 0; i < kTakeOverAttempts; ++i) {
     EAGRE_ASSIGN_OR_RETURN(const std::vector<uint64_t> numbers, leaders_.List());
     leader_ = numbers.empty() ? 1 : numbers.back() + 1;
-    const Status created =
-        files_.CreateFileOnce(leaders_.PathOf(leader_), writer_, writer_);
+    const Status created = files_.CreateFileOnce(leaders_.PathOf(leader_), writer_, writer_);
     if (absl::IsAlreadyExists(created)) continue;
     EAGRE_RETURN_IF_ERROR(created);
     for (const uint64_t older : numbers) {

@@ -1,8 +1,9 @@
 #include "connectors/kafka/kafka_discovery.h"
 
+#include <re2/re2.h>
+
 #include <algorithm>
 #include <map>
-#include <regex>
 
 #include "base/logging.h"
 
@@ -131,9 +132,9 @@ StatusOr<KafkaDiscovery::Partitions> KafkaDiscovery::ListPartitions(bool first) 
   for (int i = 0; i < metadata->topic_cnt; ++i) there[metadata->topics[i].topic] = &metadata->topics[i];
   std::vector<const rd_kafka_metadata_topic_t*> wanted;
   if (!options_.topic_pattern.empty()) {
-    const std::regex pattern(options_.topic_pattern);
+    const RE2 pattern(options_.topic_pattern, RE2::Quiet);
     for (const auto& [name, topic] : there) {
-      if (!name.starts_with("__") && std::regex_match(name, pattern)) wanted.push_back(topic);
+      if (!name.starts_with("__") && RE2::FullMatch(name, pattern)) wanted.push_back(topic);
     }
     if (wanted.empty() && first && options_.discovery_interval_ms == 0) {
       return NotFound("Kafka at {} has no topic like '{}' ({})", client_->bootstrap(), options_.topic_pattern,

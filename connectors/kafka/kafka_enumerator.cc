@@ -1,7 +1,8 @@
 #include "connectors/kafka/kafka_enumerator.h"
 
+#include <re2/re2.h>
+
 #include <algorithm>
-#include <regex>
 #include <utility>
 
 #include "base/bytes.h"
@@ -26,11 +27,9 @@ Status KafkaSourceOptions::Validate() const {
     return InvalidArgument("a Kafka source that starts from committed offsets needs to know whose: give GroupId(...)");
   }
   if (topic_pattern.empty()) return OkStatus();
-  // The one place that throws for a pattern of the user's.
-  try {
-    static_cast<void>(std::regex(topic_pattern));
-  } catch (const std::regex_error& error) {
-    return InvalidArgument("the topic pattern '{}' is no regular expression: {}", topic_pattern, error.what());
+  const RE2 pattern(topic_pattern, RE2::Quiet);
+  if (!pattern.ok()) {
+    return InvalidArgument("the topic pattern '{}' is no regular expression: {}", topic_pattern, pattern.error());
   }
   return OkStatus();
 }

@@ -86,7 +86,7 @@ class KafkaSource final : public Source<T> {
     enumerator_.topics = std::move(topics);
     return std::move(*this);
   }
-  /// All topics whose whole name matches the regular expression, but for Kafka's own.
+  /// All topics whose whole name matches the regular expression (of RE2), but for Kafka's own.
   KafkaSource TopicPattern(std::string pattern) && {
     enumerator_.topic_pattern = std::move(pattern);
     return std::move(*this);
