@@ -68,7 +68,8 @@ class GeneratorReader final : public SourceReader<T> {
 
   StatusOr<ReadResult> Read(SplitOutput<T>& out) override {
     const int64_t capacity = static_cast<int64_t>(TypedBatch<T>::Type().capacity);
-    for (bool begun = false; !out.full(); begun = true) {
+    // A batch has records of one split.
+    for (bool begun = false; !out.full() && (!begun || range_.only_split()); begun = true) {
       const IndexRangeReader::Run run = range_.Next(capacity - static_cast<int64_t>(out.batch().size()));
       if (run.result != ReadResult::kMore) return run.result;
       if (!begun) out.BeginSplit(range_.split_id());

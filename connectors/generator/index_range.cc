@@ -49,12 +49,11 @@ Status IndexRangeEnumerator::Start(Context& context) {
   }
   if (restored_) return OkStatus();
   const int64_t now_ms = context.clock().NowMs();
-  for (int i = context.parallelism() - 1; i >= 0; --i) {
-    splits_.push_back(IndexRange{.split = i,
-                                 .splits = context.parallelism(),
-                                 .block = options_.rate_per_second > 0 ? 1 : options_.block,
-                                 .start_ms = now_ms}
-                          .Encode());
+  for (int i = 0; i < context.parallelism(); ++i) {
+    splits_.push_back({.split = i,
+                       .splits = context.parallelism(),
+                       .block = options_.rate_per_second > 0 ? 1 : options_.block,
+                       .start_ms = now_ms});
   }
   return OkStatus();
 }
@@ -67,7 +66,7 @@ Status IndexRangeEnumerator::Restore(std::string_view snapshot) {
     std::string_view state;
     ok = in.String(state);
     EAGRE_ASSIGN_OR_RETURN(const IndexRange range, IndexRange::Decode({.id = "", .state = std::string(state)}));
-    splits_.push_back(range.Encode());
+    splits_.push_back(range);
   }
   if (!ok || !in.empty()) return DataLoss("the stored state of a generator is malformed");
   restored_ = true;
@@ -75,18 +74,22 @@ Status IndexRangeEnumerator::Restore(std::string_view snapshot) {
 }
 
 Status IndexRangeEnumerator::OnSplitRequest(int subtask) {
-  if (splits_.empty()) {
-    context_->SignalNoMoreSplits(subtask);
-    return OkStatus();
-  }
-  SourceSplit split = std::move(splits_.back());
-  splits_.pop_back();
-  context_->AssignSplits(subtask, {std::move(split)});
+  std::vector<SourceSplit> own;
+  std::erase_if(splits_, [&](const IndexRange& range) {
+    if (range.split % context_->parallelism() != subtask) return false;
+    own.push_back(range.Encode());
+    return true;
+  });
+  if (!own.empty()) context_->AssignSplits(subtask, std::move(own));
+  context_->SignalNoMoreSplits(subtask);
   return OkStatus();
 }
 
 Status IndexRangeEnumerator::AddSplitsBack(int, std::vector<SourceSplit> splits) {
-  for (SourceSplit& split : splits) splits_.push_back(std::move(split));
+  for (const SourceSplit& split : splits) {
+    EAGRE_ASSIGN_OR_RETURN(const IndexRange range, IndexRange::Decode(split));
+    splits_.push_back(range);
+  }
   return OkStatus();
 }
 
@@ -94,7 +97,7 @@ std::string IndexRangeEnumerator::Snapshot() const {
   std::string bytes;
   ByteWriter out(bytes);
   out.Varint(splits_.size());
-  for (const SourceSplit& split : splits_) out.String(split.state);
+  for (const IndexRange& range : splits_) out.String(range.Encode().state);
   return bytes;
 }
 
@@ -107,54 +110,64 @@ Status IndexRangeReader::Start(SourceReaderContext& context) {
 Status IndexRangeReader::AddSplits(const std::vector<SourceSplit>& splits) {
   for (const SourceSplit& encoded : splits) {
     EAGRE_ASSIGN_OR_RETURN(const IndexRange range, IndexRange::Decode(encoded));
-    queue_.insert(queue_.begin(), range);
+    shares_.push_back({.range = range, .id = range.Id()});
   }
   return OkStatus();
 }
 
-void IndexRangeReader::Resume(const std::vector<std::string>& split_ids) {
-  for (const std::string& id : split_ids) paused_.erase(id);
+void IndexRangeReader::SetPaused(const std::vector<std::string>& split_ids, bool paused) {
+  for (Share& share : shares_) {
+    if (std::find(split_ids.begin(), split_ids.end(), share.id) != split_ids.end()) share.paused = paused;
+  }
 }
 
 std::vector<SourceSplit> IndexRangeReader::Snapshot() const {
   std::vector<SourceSplit> splits;
-  if (current_) splits.push_back(current_->Encode());
-  for (auto range = queue_.rbegin(); range != queue_.rend(); ++range) splits.push_back(range->Encode());
+  for (const Share& share : shares_) splits.push_back(share.range.Encode());
   return splits;
 }
 
+size_t IndexRangeReader::FurthestBehind() const {
+  size_t furthest = kNone;
+  for (size_t i = 0; i < shares_.size(); ++i) {
+    if (shares_[i].paused) continue;
+    if (furthest == kNone || shares_[i].next_index() < shares_[furthest].next_index()) furthest = i;
+  }
+  return furthest;
+}
+
 int64_t IndexRangeReader::NextReadMs() const {
-  if (!current_ || options_.rate_per_second <= 0 || paused_.contains(split_id_)) return kMaxWatermark;
+  const size_t next = options_.rate_per_second > 0 ? FurthestBehind() : kNone;
+  if (next == kNone) return kMaxWatermark;
   constexpr int64_t kNsPerMs = 1'000'000;
   // The first whole millisecond in which the record is due.
-  const int64_t due_ns = DueNs(current_->IndexAt(current_->next), options_.rate_per_second);
-  return current_->start_ms + (due_ns + kNsPerMs - 1) / kNsPerMs;
+  const int64_t due_ns = DueNs(shares_[next].next_index(), options_.rate_per_second);
+  return shares_[next].range.start_ms + (due_ns + kNsPerMs - 1) / kNsPerMs;
 }
 
 IndexRangeReader::Run IndexRangeReader::Next(int64_t most) {
-  if (!current_) {
-    if (queue_.empty()) return {.result = no_more_splits_ ? ReadResult::kEnd : ReadResult::kNothingNow};
-    current_ = queue_.back();
-    queue_.pop_back();
-    split_id_ = current_->Id();
-  }
-  if (paused_.contains(split_id_)) return {.result = ReadResult::kNothingNow};
-  Run run{.first = current_->IndexAt(current_->next)};
-  const int64_t rest_of_block = current_->block - current_->next % current_->block;
+  if (shares_.empty()) return {.result = no_more_splits_ ? ReadResult::kEnd : ReadResult::kNothingNow};
+  const size_t next = FurthestBehind();
+  if (next == kNone) return {.result = ReadResult::kNothingNow};
+  const IndexRange& range = shares_[next].range;
+  Run run{.first = shares_[next].next_index()};
+  const int64_t rest_of_block = range.block - range.next % range.block;
   run.count = std::min({most, rest_of_block, std::max<int64_t>(options_.count - run.first, 0)});
   if (run.count > 0 && options_.rate_per_second > 0) {
     // With a rate a block is one index, so this is all or nothing.
     const int64_t now_ms = context_->clock().NowMs();
     if (NextReadMs() > now_ms) return {.result = ReadResult::kNothingNow};
   }
+  current_ = next;
+  if (split_id_ != shares_[next].id) split_id_ = shares_[next].id;
   return run;
 }
 
 bool IndexRangeReader::Advance(int64_t count) {
-  current_->next += count;
-  if (current_->IndexAt(current_->next) < options_.count) return false;
-  current_.reset();
-  context_->RequestSplit();
+  Share& share = shares_[current_];
+  share.range.next += count;
+  if (share.next_index() < options_.count) return false;
+  shares_.erase(shares_.begin() + static_cast<ptrdiff_t>(current_));
   return true;
 }
 

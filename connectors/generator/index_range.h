@@ -1,14 +1,13 @@
 // The splits of generated sources: the indices 0, 1, 2, ... dealt out to the readers in blocks, with or without a
 // schedule.
 //
-// Split s of n has the blocks s, s + n, s + 2n, ... So all readers are always at neighbouring indices, and no reader
-// has to ask for more.
+// Split s of n has the blocks s, s + n, s + 2n, ... and is subtask s's from the start, however late that asks: so all
+// readers are always at neighbouring indices, and the last of them holds event time back until it has begun. Given to
+// whoever asks first, a split could come to a reader that has finished its own, and all its records would be late.
 #pragma once
 
 #include <cstdint>
 #include <limits>
-#include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -57,10 +56,11 @@ class IndexRangeEnumerator final : public SplitEnumerator {
   const GeneratorOptions options_;
   Context* context_ = nullptr;
   bool restored_ = false;
-  std::vector<SourceSplit> splits_;  // not given out, the next one last
+  std::vector<IndexRange> splits_;  // not given out
 };
 
-// The reader's half without the record type: which indices are to be made now.
+// The reader's half without the record type: which indices are to be made now. Of several splits, which a reader has
+// after a restore at a lower parallelism, it reads the one that is furthest behind.
 class IndexRangeReader {
  public:
   explicit IndexRangeReader(const GeneratorOptions& options) : options_(options) {}
@@ -68,36 +68,50 @@ class IndexRangeReader {
   Status Start(SourceReaderContext& context);
   Status AddSplits(const std::vector<SourceSplit>& splits);
   void NoMoreSplits() { no_more_splits_ = true; }
-  void Pause(const std::vector<std::string>& split_ids) { paused_.insert(split_ids.begin(), split_ids.end()); }
-  void Resume(const std::vector<std::string>& split_ids);
+  void Pause(const std::vector<std::string>& split_ids) { SetPaused(split_ids, true); }
+  void Resume(const std::vector<std::string>& split_ids) { SetPaused(split_ids, false); }
   std::vector<SourceSplit> Snapshot() const;
   int64_t NextReadMs() const;
 
-  // Indices [first, first + count), at most `most`, that are due; count 0: look at `result`. After they are made,
-  // Advance.
+  // Indices [first, first + count), at most `most`, that are due, of split_id(); count 0: look at `result`. After they
+  // are made, Advance.
   struct Run {
     ReadResult result = ReadResult::kMore;
     int64_t first = 0;
     int64_t count = 0;
   };
   Run Next(int64_t most);
-  // True when the share is at its end.
+  // True when the split is at its end; it is forgotten then.
   bool Advance(int64_t count);
 
+  // Valid until Next.
   const std::string& split_id() const { return split_id_; }
+  bool only_split() const { return shares_.size() == 1; }
   // When the record of this index is due, in ns since 1970; 0 without a rate.
   int64_t DueAtNs(int64_t index) const {
     if (options_.rate_per_second <= 0) return 0;
-    return current_->start_ms * 1'000'000 + DueNs(index, options_.rate_per_second);
+    return shares_[current_].range.start_ms * 1'000'000 + DueNs(index, options_.rate_per_second);
   }
 
  private:
+  struct Share {
+    IndexRange range;
+    std::string id;
+    bool paused = false;
+
+    int64_t next_index() const { return range.IndexAt(range.next); }
+  };
+  static constexpr size_t kNone = std::numeric_limits<size_t>::max();
+
+  void SetPaused(const std::vector<std::string>& split_ids, bool paused);
+  // The share with the lowest next index that is not paused, or kNone.
+  size_t FurthestBehind() const;
+
   const GeneratorOptions options_;
   SourceReaderContext* context_ = nullptr;
-  std::vector<IndexRange> queue_;  // the next one last
-  std::optional<IndexRange> current_;
+  std::vector<Share> shares_;
+  size_t current_ = 0;  // which Next has chosen
   std::string split_id_;
-  std::set<std::string, std::less<>> paused_;
   bool no_more_splits_ = false;
 };
 

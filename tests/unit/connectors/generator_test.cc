@@ -44,6 +44,71 @@ TEST(GeneratorTest, ReadersStayAtNeighbouringIndices) {
   EXPECT_EQ(b - a, 1024);
 }
 
+// What an enumerator gives, by subtask.
+struct Given final : SplitEnumerator::Context {
+  explicit Given(int readers) : splits(static_cast<size_t>(readers)), no_more(static_cast<size_t>(readers)) {}
+  int parallelism() const override { return static_cast<int>(splits.size()); }
+  const Configuration& config() const override { return configuration; }
+  const Clock& clock() const override { return manual_clock; }
+  void AssignSplits(int subtask, std::vector<SourceSplit> given) override {
+    for (const SourceSplit& split : given) splits[static_cast<size_t>(subtask)].push_back(split.id);
+  }
+  void SignalNoMoreSplits(int subtask) override { no_more[static_cast<size_t>(subtask)] = true; }
+  void PostAfter(int64_t, std::function<Status()>) override {}
+
+  Configuration configuration;
+  ManualClock manual_clock;
+  std::vector<std::vector<std::string>> splits;
+  std::vector<bool> no_more;
+};
+
+// Or a slow starter's records would come when event time is at its end: all of them late.
+TEST(GeneratorTest, AReaderThatAsksLateStillGetsItsOwnShare) {
+  IndexRangeEnumerator enumerator({.count = 10});
+  Given given(2);
+  ASSERT_TRUE(enumerator.Start(given).ok());
+  ASSERT_TRUE(enumerator.OnSplitRequest(0).ok());
+  ASSERT_TRUE(enumerator.OnSplitRequest(0).ok());
+  EXPECT_TRUE(given.no_more[0]);
+  EXPECT_FALSE(given.no_more[1]);
+  ASSERT_TRUE(enumerator.OnSplitRequest(1).ok());
+  EXPECT_THAT(given.splits, ElementsAre(ElementsAre("range-0-of-2"), ElementsAre("range-1-of-2")));
+}
+
+TEST(GeneratorTest, SharesThatWereNotGivenOutGoToFewerReadersAfterARestore) {
+  IndexRangeEnumerator before({.count = 10});
+  Given four(4);
+  ASSERT_TRUE(before.Start(four).ok());
+  ASSERT_TRUE(before.OnSplitRequest(1).ok());
+  IndexRangeEnumerator after({.count = 10});
+  Given two(2);
+  ASSERT_TRUE(after.Restore(before.Snapshot()).ok());
+  ASSERT_TRUE(after.Start(two).ok());
+  ASSERT_TRUE(after.OnSplitRequest(0).ok());
+  ASSERT_TRUE(after.OnSplitRequest(1).ok());
+  EXPECT_THAT(two.splits, ElementsAre(ElementsAre("range-0-of-4", "range-2-of-4"), ElementsAre("range-3-of-4")));
+}
+
+TEST(GeneratorTest, AReaderOfSeveralSharesMakesTheirRecordsInOrder) {
+  IndexRangeReader reader({.count = 100});
+  ASSERT_TRUE(reader
+                  .AddSplits({IndexRange{.split = 1, .splits = 2, .block = 8}.Encode(),
+                              IndexRange{.split = 0, .splits = 2, .block = 8}.Encode()})
+                  .ok());
+  reader.NoMoreSplits();
+  std::vector<int64_t> made;
+  for (;;) {
+    const IndexRangeReader::Run run = reader.Next(5);
+    if (run.result == ReadResult::kEnd) break;
+    ASSERT_EQ(run.result, ReadResult::kMore);
+    EXPECT_EQ(reader.split_id(), run.first / 8 % 2 == 0 ? "range-0-of-2" : "range-1-of-2");
+    for (int64_t i = 0; i < run.count; ++i) made.push_back(run.first + i);
+    reader.Advance(run.count);
+  }
+  ASSERT_EQ(made.size(), 100u);
+  for (int64_t i = 0; i < 100; ++i) EXPECT_EQ(made[static_cast<size_t>(i)], i);
+}
+
 TEST(GeneratorTest, AFunctionMayFillTheRecordInPlace) {
   SourceHarness<std::string> harness(
       Generate<std::string>(3, [](int64_t i, std::string& text) { text.assign(static_cast<size_t>(i), 'x'); }),
