@@ -20,11 +20,11 @@ namespace {
   std::exit(1);
 }
 
+}  // namespace
+
 std::string BinaryFolder() {
   return std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path().string();
 }
-
-}  // namespace
 
 double MonotonicSeconds() {
   timespec time{};
@@ -139,9 +139,11 @@ BenchCluster::~BenchCluster() {
   std::filesystem::remove_all(directory_);
 }
 
-std::string BenchCluster::Run(const std::string& job, int parallelism, const std::vector<std::string>& args) {
-  std::vector<std::string> arguments = {
-      "run", "-m", address_, "-p", std::to_string(parallelism), BinaryFolder() + "/jobs/" + job + ".so"};
+std::string BenchCluster::Run(const std::string& job, int parallelism, const std::vector<std::string>& args,
+                              const std::vector<std::string>& properties) {
+  std::vector<std::string> arguments = {"run", "-m", address_, "-p", std::to_string(parallelism)};
+  for (const std::string& property : properties) arguments.insert(arguments.end(), {"-D", property});
+  arguments.push_back(BinaryFolder() + "/jobs/" + job + ".so");
   if (!args.empty()) arguments.emplace_back("--");
   arguments.insert(arguments.end(), args.begin(), args.end());
   return EagreProcess(std::move(arguments)).AwaitExit();

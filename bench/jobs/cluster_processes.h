@@ -43,7 +43,9 @@ class BenchCluster {
 
   const std::string& address() const { return address_; }
   // `eagre run` of jobs/<name>.so; returns what it printed. Ends the benchmark when the job fails.
-  std::string Run(const std::string& job, int parallelism, const std::vector<std::string>& args);
+  // `properties` are key=value.
+  std::string Run(const std::string& job, int parallelism, const std::vector<std::string>& args,
+                  const std::vector<std::string>& properties = {});
   double CpuSeconds() const;
   EagreProcess& job_manager() { return *job_manager_; }
   std::vector<std::unique_ptr<EagreProcess>>& task_managers() { return task_managers_; }
@@ -58,5 +60,7 @@ class BenchCluster {
 };
 
 double MonotonicSeconds();
+// The build folder that this program was built in.
+std::string BinaryFolder();
 
 }  // namespace eagre::bench

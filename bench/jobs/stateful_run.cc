@@ -77,10 +77,6 @@ void ReadReport(const std::string& path, StatefulReport& report, int64_t& first_
   for (float value = 0; file.read(reinterpret_cast<char*>(&value), sizeof value);) report.microseconds.push_back(value);
 }
 
-std::string BinaryFolder() {
-  return fs::read_symlink("/proc/self/exe").parent_path().parent_path().string();
-}
-
 }  // namespace
 
 std::vector<std::string> StatefulJob::Arguments() const {

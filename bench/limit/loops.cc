@@ -13,6 +13,8 @@
 #include <cstdlib>
 #include <thread>
 
+#include "bench/limit/parse_transaction.h"
+
 namespace eagre::bench {
 namespace {
 
@@ -135,27 +137,6 @@ LoopSink Join(const std::array<LoopSink, kThreadsMost>& sinks) {
 }
 
 // ---- JSON ----
-
-struct ParsedTransaction {
-  std::string_view transaction_id, user_id, account_id, currency, merchant, category, country, city, channel, device;
-  double amount, lat, lon;
-  int64_t timestamp;
-};
-
-void ParseTransaction(simdjson::ondemand::parser& parser, const char* line, size_t size, size_t capacity,
-                      ParsedTransaction& t) {
-  simdjson::ondemand::document d;
-  if (parser.iterate(line, size, capacity).get(d)) Die("malformed JSON");
-  if (d.find_field("transaction_id").get(t.transaction_id) || d.find_field("user_id").get(t.user_id) ||
-      d.find_field("account_id").get(t.account_id) || d.find_field("amount").get(t.amount) ||
-      d.find_field("currency").get(t.currency) || d.find_field("merchant").get(t.merchant) ||
-      d.find_field("category").get(t.category) || d.find_field("timestamp").get(t.timestamp) ||
-      d.find_field("country").get(t.country) || d.find_field("city").get(t.city) || d.find_field("lat").get(t.lat) ||
-      d.find_field("lon").get(t.lon) || d.find_field("channel").get(t.channel) ||
-      d.find_field("device").get(t.device)) {
-    Die("unexpected JSON");
-  }
-}
 
 // Calls `take` for every line that begins in blocks first, first + step, ...
 template <typename F>

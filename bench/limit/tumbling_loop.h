@@ -48,10 +48,10 @@ struct LoopSink {
   }
 };
 
-template <typename Map>
+template <typename Map, typename Results = LoopSink>
 class TumblingLoop {
  public:
-  explicit TumblingLoop(LoopSink& sink) : sink_(sink) {}
+  explicit TumblingLoop(Results& sink) : sink_(sink) {}
 
   Map& At(int64_t timestamp) {
     const int64_t start = timestamp - timestamp % kMinuteMs;
@@ -83,7 +83,7 @@ class TumblingLoop {
   }
 
  private:
-  LoopSink& sink_;
+  Results& sink_;
   std::map<int64_t, Map> windows_;
   Map* current_ = nullptr;
   int64_t current_start_ = std::numeric_limits<int64_t>::min();
