@@ -50,6 +50,8 @@ StatusOr<std::unique_ptr<KafkaProducer>> KafkaProducer::Create(Options options) 
 }
 
 KafkaProducer::~KafkaProducer() {
+  // The client's thread may still have the report that ended the count: the client would say that records are left.
+  if (client_ != nullptr && in_flight() == 0) rd_kafka_flush(client_->get(), kAwaitPollMs);
   for (auto& [name, topic] : topics_) rd_kafka_topic_destroy(topic);
   client_.reset();  // before what its events touch
 }
