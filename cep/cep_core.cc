@@ -44,31 +44,54 @@ CepCore::CepCore(std::shared_ptr<const Automaton> automaton, const EventType& ty
 Status CepCore::OnEvent(KeyMatchesState& state, const void* event, int64_t timestamp,
                         const ProcessingTime& processing_time, KeyTimers& timers, CepListener& listener) {
   ++event_count_;
+  EAGRE_RETURN_IF_ERROR(CheckIfRestored(state));
   const KeyMatches* matches = state.Get();
   if (matches != nullptr && (timestamp >= matches->timer() || timers_as_flink_)) {
-    KeyMatches& advanced = state.Mutable();
+    KeyMatches& advanced = Change(state);
     EAGRE_RETURN_IF_ERROR(Advance(advanced, timestamp, listener));
     UpdateTimer(advanced, timers);
     matches = state.Get();
   }
   EAGRE_ASSIGN_OR_RETURN(const bool concerned, matcher_.Decide(matches, event, timestamp, processing_time));
   if (concerned) {
-    KeyMatches& changed = state.Mutable();
+    KeyMatches& changed = Change(state);
     listener.SetTime(timestamp);
     EAGRE_RETURN_IF_ERROR(matcher_.Apply(changed, listener));
     UpdateTimer(changed, timers);
   }
-  if (timers_as_flink_) RegisterAsFlink(state.Mutable(), timestamp, timers);
+  if (timers_as_flink_) RegisterAsFlink(Change(state), timestamp, timers);
   return OkStatus();
 }
 
 Status CepCore::OnTime(KeyMatchesState& state, int64_t now, KeyTimers& timers, CepListener& listener) {
+  EAGRE_RETURN_IF_ERROR(CheckIfRestored(state));
   const KeyMatches* matches = state.Get();
   if (matches == nullptr || (matches->timer() > now && !timers_as_flink_)) return OkStatus();
-  KeyMatches& advanced = state.Mutable();
+  KeyMatches& advanced = Change(state);
   advanced.set_timer(INT64_MAX);
   EAGRE_RETURN_IF_ERROR(Advance(advanced, now, listener));
   UpdateTimer(advanced, timers);
+  return OkStatus();
+}
+
+Status CepCore::CheckIfRestored(const KeyMatchesState& state) const {
+  if (!state.restored()) [[likely]]
+    return OkStatus();
+  const KeyMatches* matches = state.Get();
+  return matches == nullptr ? OkStatus() : matcher_.CheckRestored(*matches);
+}
+
+KeyMatches& CepCore::Change(KeyMatchesState& state) {
+  if (state.restored()) [[unlikely]] {
+    if (const KeyMatches* matches = state.Get()) matcher_.CountRestored(*matches);
+  }
+  return state.Mutable();
+}
+
+Status CepCore::BeforeOtherChange(KeyMatchesState& state) {
+  if (!state.restored()) return OkStatus();
+  EAGRE_RETURN_IF_ERROR(CheckIfRestored(state));
+  Change(state);
   return OkStatus();
 }
 

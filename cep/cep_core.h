@@ -57,12 +57,17 @@ class CepCore {
   // An event of the current key; their times do not fall.
   Status OnEvent(KeyMatchesState& state, const void* event, int64_t timestamp, const ProcessingTime& processing_time,
                  KeyTimers& timers, CepListener& listener);
+  // Before another state of the current key is changed, since after that it does not count as restored.
+  Status BeforeOtherChange(KeyMatchesState& state);
   // The current key's timer is due at `now`, the watermark or the clock.
   Status OnTime(KeyMatchesState& state, int64_t now, KeyTimers& timers, CepListener& listener);
   // Brings the metrics up to date; after a batch of events or timers.
   void Report();
 
  private:
+  Status CheckIfRestored(const KeyMatchesState& state) const;
+  // The key's matches to be changed.
+  KeyMatches& Change(KeyMatchesState& state);
   Status Advance(KeyMatches& matches, int64_t now, CepListener& listener);
   // Keeps the key's one timer at or before the first time at which a partial match of it is over.
   void UpdateTimer(KeyMatches& matches, KeyTimers& timers);

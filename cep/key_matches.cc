@@ -15,7 +15,6 @@ void KeyMatches::Swap(KeyMatches& other) noexcept {
   std::swap(first_list_, other.first_list_);
   std::swap(partials_, other.partials_);
   std::swap(events_, other.events_);
-  std::swap(counted_, other.counted_);
   std::swap(timer_, other.timer_);
   std::swap(next_arrival_, other.next_arrival_);
   std::swap(long_event_bytes_, other.long_event_bytes_);
@@ -44,7 +43,6 @@ void KeyMatches::Clear() {
   RemoveAll();
   next_arrival_ = 0;
   timer_ = INT64_MAX;
-  counted_ = true;
 }
 
 // ---- events and paths ----

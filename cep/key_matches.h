@@ -100,9 +100,6 @@ class KeyMatches {
   // When the key's timer is due; INT64_MAX: it has none.
   int64_t timer() const { return timer_; }
   void set_timer(int64_t timestamp) { timer_ = timestamp; }
-  // Whether the partial matches are in the matcher's count; they are not after Decode.
-  bool counted() const { return counted_; }
-  void set_counted() { counted_ = true; }
 
   // ---- reading ----
   // References are valid until something is added.
@@ -218,7 +215,6 @@ class KeyMatches {
   uint32_t first_group_ = kNoCell;
   uint32_t last_group_ = kNoCell;
   uint32_t first_list_ = kNoCell;
-  bool counted_ = true;
   int64_t timer_ = INT64_MAX;
   std::unique_ptr<HeldMatches> held_;  // null for none
   uint64_t next_arrival_ = 0;

@@ -130,7 +130,6 @@ bool KeyMatches::Decode(ByteReader& in) {
   for (const uint32_t cell : events) {
     if (--As<StoredEvent>(cell).references == 0) FreeEvent(cell);
   }
-  counted_ = false;
   if (!valid) Clear();
   return valid;
 }

@@ -20,6 +20,8 @@ class KeyMatchesState : public StateHandle {
     return matches.empty() ? nullptr : &matches;
   }
   KeyMatches& Mutable() { return *static_cast<KeyMatches*>(mutable_slot()); }
+  // Whether the key is as a checkpoint left it: restored from it, and not changed since.
+  bool restored() const { return StateHandle::restored(); }
 };
 
 }  // namespace eagre::cep

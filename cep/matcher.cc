@@ -54,6 +54,16 @@ Matcher::Matcher(std::shared_ptr<const Automaton> automaton, const EventType& ty
 
 Matcher::~Matcher() = default;
 
+Status Matcher::CheckRestored(const KeyMatches& matches) const {
+  for (uint32_t cell = matches.first_list(); cell != kNoCell; cell = matches.list(cell).next) {
+    if (matches.list(cell).state < automaton_->states().size()) continue;
+    return DataLoss(
+        "the state holds a partial match in a state that the pattern does not have: it was written for another "
+        "pattern, or is damaged");
+  }
+  return OkStatus();
+}
+
 // ---- events ----
 
 StatusOr<bool> Matcher::Decide(const KeyMatches* matches, const void* event, int64_t timestamp,
@@ -66,7 +76,6 @@ StatusOr<bool> Matcher::Decide(const KeyMatches* matches, const void* event, int
   all_die_ = true;
   decisions_.Begin(matches, event, timestamp, processing_time);
   if (matches != nullptr) {
-    EAGRE_RETURN_IF_ERROR(CheckStates(*matches));
     for (uint32_t list_cell = matches->first_list(); list_cell != kNoCell; list_cell = matches->list(list_cell).next) {
       DecideForState(*matches, matches->list(list_cell));
     }
@@ -96,7 +105,6 @@ void Matcher::DecideForState(const KeyMatches& matches, const StateList& list) {
 }
 
 Status Matcher::Apply(KeyMatches& matches, MatchListener& listener) {
-  Count(matches);
   const int64_t partials_before = matches.partial_count();
   if (all_die_ && !started_ && matches.completed().empty()) {
     matches.RemoveAll();
@@ -242,10 +250,8 @@ void Matcher::CollectExpired(const KeyMatches& matches, int64_t timestamp) {
 }
 
 Status Matcher::Advance(KeyMatches& matches, int64_t timestamp, MatchListener& listener) {
-  EAGRE_RETURN_IF_ERROR(CheckStates(matches));
   CollectExpired(matches, timestamp);
   if (expired_.empty()) return OkStatus();
-  Count(matches);
   const CompletionScope scope(*this, matches);
   ++numberings_;
   for (const uint32_t cell : expired_) matches.NumberGroup(matches.partial(cell).group, numberings_);
@@ -283,12 +289,6 @@ void Matcher::Remove(KeyMatches& matches, uint32_t cell) {
   matches.RemoveGroupIfEmpty(partial.group);
   matches.Release(partial.node);
   --metrics_.partials;
-}
-
-void Matcher::Count(KeyMatches& matches) {
-  if (matches.counted()) return;
-  metrics_.partials += matches.partial_count();
-  matches.set_counted();
 }
 
 // ---- results ----
@@ -411,18 +411,6 @@ const MatchedEvents& Matcher::EventsOf(const KeyMatches& matches, uint32_t node)
   }
   std::reverse(events_.begin(), events_.end());
   return events_;
-}
-
-// Only what was restored can be of another pattern.
-Status Matcher::CheckStates(const KeyMatches& matches) const {
-  if (matches.counted()) return OkStatus();
-  for (uint32_t cell = matches.first_list(); cell != kNoCell; cell = matches.list(cell).next) {
-    if (matches.list(cell).state < automaton_->states().size()) continue;
-    return DataLoss(
-        "the state holds a partial match in a state that the pattern does not have: it was written for another "
-        "pattern, or is damaged");
-  }
-  return OkStatus();
 }
 
 }  // namespace eagre::cep

@@ -59,13 +59,18 @@ struct MatcherMetrics {
   uint64_t timeouts = 0;
   uint64_t dropped = 0;
   uint64_t evaluations = 0;  // of conditions
-  int64_t partials = 0;      // live; those of a restored key from when an event or time first changes them
+  int64_t partials = 0;      // live; those of restored keys only when they were counted
 };
 
 class Matcher {
  public:
   Matcher(std::shared_ptr<const Automaton> automaton, const EventType& type, MatcherOptions options);
   ~Matcher();
+
+  // Of a key whose matches were restored, before anything else is done to them: fails when they are of another pattern.
+  Status CheckRestored(const KeyMatches& matches) const;
+  // Of such a key, before it changes first.
+  void CountRestored(const KeyMatches& matches) { metrics_.partials += matches.partial_count(); }
 
   // Decides what the event does to the key's partial matches (null: the key has none). False: nothing, which is the end
   // of it. Otherwise Apply must follow, with the same event.
@@ -103,8 +108,6 @@ class Matcher {
   void ApplyToStart(KeyMatches& matches, const Decision& decision);
   // Gives an order to partial matches that complete, where more than one does.
   void NumberConcerned(KeyMatches& matches);
-  // Adds those of a key that was restored.
-  void Count(KeyMatches& matches);
   uint32_t EventCell(KeyMatches& matches);
   void Remove(KeyMatches& matches, uint32_t partial);
   // Removes the partial and completed matches that start before `limit`, or with it if `inclusive`.
@@ -123,7 +126,6 @@ class Matcher {
   Status LimitPartials(KeyMatches& matches, MatchListener& listener);
   bool Windowed(StateId state) const { return automaton_->states()[state].previous_window_ms > 0; }
   const MatchedEvents& EventsOf(const KeyMatches& matches, uint32_t node);
-  Status CheckStates(const KeyMatches& matches) const;
 
   std::shared_ptr<const Automaton> automaton_;
   const EventType& type_;

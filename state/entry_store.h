@@ -1,7 +1,7 @@
 // A place beyond memory for the entries of one keyed state, encoded as in checkpoints (state/state_entry.h).
 //
 // Everything goes by batch: keys are added to a read or a write, which is then done at once. With each entry the store
-// keeps the epoch in which it was last changed (state/spilled_state.h); 0 means one that no checkpoint waits for.
+// keeps a number, which it does not look at: the epoch of its last change and more (state/spilled_state.h).
 //
 //   store.AddRead(hash) << key; ...; store.Read([](size_t i, const StoredEntry* entry) {...});
 //   store.BeginPut(hash) << key; store.BeginValue(epoch) << value; store.EndPut(); ...; store.Commit(...);

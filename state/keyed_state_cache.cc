@@ -71,7 +71,8 @@ Status KeyedStateCore::FetchMissing() {
     header.cached |= kStored;
     --unstored_rows_;
     header.mark = ChangeEpochs::kWritten;
-    TailOf(row).store_epoch = entry->epoch;
+    TailOf(row).store_epoch = SpilledState::EpochOf(*entry);
+    if (SpilledState::IsRestored(*entry)) header.cached |= kRestored;
     EAGRE_RETURN_IF_ERROR(DecodeRow(entry->value, row));
     Measure(row);
     return OkStatus();
@@ -129,7 +130,7 @@ void KeyedStateCore::AddWrite(char* row) {
   } else {
     const bool current = epochs_.IsCurrent(header.mark);
     if (current && TailOf(row).store_epoch != spilled_->epoch()) spilled_->ListKeyAtHand(header.hash);
-    EncodeStates(row, store.BeginValue(current ? spilled_->epoch() : 0));
+    EncodeStates(row, store.BeginValue(SpilledState::Mark(current ? spilled_->epoch() : 0, IsRestored(row))));
     store.EndPut();
   }
   writing_.push_back(row);

@@ -111,6 +111,7 @@ void KeyedStateCore::ListChanged(char* row) {
   auto& header = *reinterpret_cast<RowHeader*>(row);
   if (header.listed == kNotListed) changed_.push_back(row);
   header.listed = kListed;
+  header.cached &= static_cast<uint8_t>(~kRestored);
   if (!epochs_.IsCurrent(header.mark)) MarkInEpoch(row);
 }
 
@@ -237,6 +238,7 @@ Status KeyedStateCore::RestoreRow(char* row, const StateEntry& entry) {
   MarkChanged(row);
   // Whatever an earlier entry left in the store is not valid any more.
   if (spilled_ != nullptr && (reinterpret_cast<RowHeader*>(row)->cached & kStored) == 0) SetStored(row, true);
+  reinterpret_cast<RowHeader*>(row)->cached |= kRestored;
   EAGRE_RETURN_IF_ERROR(DecodeRow(entry.value, row));
   if (changed_.size() < kRowsPerRestoredBatch) return OkStatus();
   restoring_ = true;

@@ -51,7 +51,7 @@ struct RowHeader {
   uint8_t listed = 0;       // in the list of rows changed by the batch at hand
   uint8_t changes = 0;      // batches that changed it since it was last measured
   uint8_t mark = 0;         // ChangeEpochs; kOwnersBit: the row was freed
-  uint8_t cached = 0;       // of a row above a store: what KeyedStateCore says it is
+  uint8_t cached = 0;       // what KeyedStateCore says it is, mostly of a row above a store
 };
 
 // Not thread-safe.
@@ -78,6 +78,8 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   Status MakeRoom() { return backend_ == nullptr ? OkStatus() : backend_->MakeRoom(); }
   // There is no room, and the store takes nothing now: no batch is to begin until it does.
   bool blocked() const { return backend_ != nullptr && backend_->stalled() && backend_->full(); }
+  // Whether the row is as a checkpoint left it: it was restored, and has not changed since.
+  static bool IsRestored(const char* row) { return (reinterpret_cast<const RowHeader*>(row)->cached & kRestored) != 0; }
   // Called by handles before they change a slot.
   void MarkChanged(char* row) {
     auto& header = *reinterpret_cast<RowHeader*>(row);
@@ -168,6 +170,7 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   static constexpr uint8_t kStored = 4;      // the store has the key
   static constexpr uint8_t kLive = 8;        // there is a row in this memory
   static constexpr uint8_t kEmptied = 16;    // all its states are empty
+  static constexpr uint8_t kRestored = 32;   // from a checkpoint, and not changed since; also without a store
   static constexpr size_t kRowsPerCommit = 512;
   static constexpr size_t kRowsPassedPerSlice = 4096;  // in a base
   // Behind the key of a row above a store.

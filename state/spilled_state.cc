@@ -34,7 +34,7 @@ Status SpilledState::Restore(const StateEntry& entry) {
   if (entry.erased) {
     store_->EndErase();
   } else {
-    store_->BeginValue(epoch_).Raw(entry.value);
+    store_->BeginValue(Mark(epoch_, /*restored=*/true)).Raw(entry.value);
     store_->EndPut();
   }
   return ++restored_ < kRestoredPerCommit ? OkStatus() : CommitRestored();
@@ -86,7 +86,7 @@ bool SpilledState::EncodeListed(StateEntryWriter& out) {
   }
   sealed_at_ = sealed_.size() - reader.remaining();
   const Status read = store_->Read([&](size_t i, const StoredEntry* entry) {
-    if (entry != nullptr && entry->epoch == sealed_epoch_) Append(*entry, keys[i], out);
+    if (entry != nullptr && EpochOf(*entry) == sealed_epoch_) Append(*entry, keys[i], out);
     return OkStatus();
   });
   return read.ok() || Fail(read);
@@ -95,7 +95,7 @@ bool SpilledState::EncodeListed(StateEntryWriter& out) {
 bool SpilledState::EncodeScanned(StateEntryWriter& out, size_t limit) {
   size_t passed = 0;
   const StatusOr<bool> done = store_->Scan("", scan_position_, [&](const StoredEntry& entry) {
-    if (entry.epoch == sealed_epoch_) Append(entry, entry.key, out);
+    if (EpochOf(entry) == sealed_epoch_) Append(entry, entry.key, out);
     return ++passed < kEntriesPerSlice && out.bytes() < limit;
   });
   if (!done.ok()) return Fail(done.status());

@@ -3,7 +3,8 @@
 // Every entry in the store bears the epoch in which it was last changed. What was changed, evicted and not changed
 // again is in no table when the state is sealed; a list of its keys leads to it, and when that list would grow too
 // long, a scan of the whole store does. An entry of the sealed epoch that comes back into the table is encoded there
-// before it changes, so what the store says of that epoch is right whenever it is read.
+// before it changes, so what the store says of that epoch is right whenever it is read. With its epoch an entry bears
+// whether it was restored from a checkpoint and has not changed since, as against one that comes back from the store.
 #pragma once
 
 #include <cstddef>
@@ -31,6 +32,11 @@ class SpilledState {
   const Status& error() const { return error_; }
   // Remembers it; false.
   bool Fail(Status status);
+
+  // What the store keeps with an entry: the epoch, and whether it was restored and has not changed since.
+  static uint32_t Mark(uint32_t epoch, bool restored) { return epoch | (restored ? kRestoredBit : 0); }
+  static uint32_t EpochOf(const StoredEntry& entry) { return entry.epoch & ~kRestoredBit; }
+  static bool IsRestored(const StoredEntry& entry) { return (entry.epoch & kRestoredBit) != 0; }
 
   // Of what changes now; counts from 1.
   uint32_t epoch() const { return epoch_; }
@@ -60,6 +66,7 @@ class SpilledState {
   bool EncodeBase(StateEntryWriter& out, size_t limit);
 
  private:
+  static constexpr uint32_t kRestoredBit = uint32_t{1} << 31;
   static constexpr size_t kMostListedBytes = 32 << 20;
   static constexpr size_t kKeysPerRead = 128;
   static constexpr size_t kEntriesPerSlice = 4096;  // that a slice passes over

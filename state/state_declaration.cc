@@ -88,6 +88,12 @@ void* StateHandle::mutable_slot() {
   return scope_->row + offset_;
 }
 
+bool StateHandle::restored() const {
+  if (scope_ == nullptr || scope_->row == nullptr) [[unlikely]]
+    ThrowNoKey();
+  return KeyedStateCore::IsRestored(scope_->row);
+}
+
 void StateHandle::ThrowNoKey() const {
   throw StateError(fmt::format(
       "state '{}' was used outside a keyed call: a state belongs to a key, which only ProcessElement and OnTimer have",

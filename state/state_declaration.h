@@ -118,6 +118,8 @@ class StateHandle {
   }
   // The slot to be changed.
   void* mutable_slot();
+  // Whether the key's states are as a checkpoint left them: restored from it, and none of them changed since.
+  bool restored() const;
 
  private:
   friend class StateOwner;

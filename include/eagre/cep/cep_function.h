@@ -47,6 +47,7 @@ class CepFunction final : public KeyedProcessFunction<K, T, Out>, public BatchOb
     if (!processing_time()) return OnEvent(event, context.timestamp(), context, out);
     const int64_t now = context.current_processing_time();
     if (!waiting_) return OnEvent(event, now, context, out);
+    Check(core_->BeforeOtherChange(matches_));
     waiting_->Add({now, event});
     context.RegisterProcessingTimeTimer(now + 1);
   }
@@ -131,6 +132,7 @@ class CepFunction final : public KeyedProcessFunction<K, T, Out>, public BatchOb
 
   // Events that arrived at one moment, in the user's order, each moment after the other.
   void OnWaiting(Context& context, Collector<Out>& out) {
+    Check(core_->BeforeOtherChange(matches_));
     std::vector<std::pair<int64_t, T>> waiting = std::move(waiting_->Mutable());
     waiting_->Clear();
     std::stable_sort(waiting.begin(), waiting.end(), [this](const auto& a, const auto& b) {
