@@ -78,6 +78,9 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   Status MakeRoom() { return backend_ == nullptr ? OkStatus() : backend_->MakeRoom(); }
   // There is no room, and the store takes nothing now: no batch is to begin until it does.
   bool blocked() const { return backend_ != nullptr && backend_->stalled() && backend_->full(); }
+  // For how many records of a batch state is best made resident at once: so few that what was loaded into the cache is
+  // still there when it is asked for, but all where each read of a store has its price.
+  size_t records_at_once() const { return has_store() ? SIZE_MAX : kRecordsAtOnce; }
   // Whether the row is as a checkpoint left it: it was restored, and has not changed since.
   static bool IsRestored(const char* row) { return (reinterpret_cast<const RowHeader*>(row)->cached & kRestored) != 0; }
   // Called by handles before they change a slot.
@@ -162,6 +165,7 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
     uint32_t offset;
     void (*prefetch)(const void* slot);
   };
+  static constexpr size_t kRecordsAtOnce = 256;
   static constexpr size_t kCacheLineBytes = 64;
   static constexpr size_t kMaxPrefetchedBytes = 5 * kCacheLineBytes;
   // Of RowHeader::cached.

@@ -25,8 +25,8 @@ struct BatchObserver {};
 
 }  // namespace internal
 
-// State is finished with (emptied rows removed, sizes measured) at the end of each input batch and after every so many
-// timers.
+// State is made resident and finished with (emptied rows removed, sizes measured) for a part of an input batch at a
+// time, and after every so many timers.
 template <typename K, typename In, typename Out, typename F>
 class KeyedProcessOperator : public Operator {
  public:
@@ -87,25 +87,22 @@ class KeyedProcessOperator : public Operator {
       context_of_element_.watermark_ = watermark_;
       if (!in.keyed()) extractor_->Hash(in);
       extractor_->Extract(in, keys_);
-      EAGRE_RETURN_IF_ERROR(
-          table_.MakeResident(in.hashes(), in.size(), [this](size_t i) -> const K& { return keys_[i]; }));
+      resident_end_ = 0;
     }
-    Collector<Out> out(*output_);
-    while (position < in.size() && !AnyOutputFull()) {
-      const size_t i = position++;
-      table_.PrefetchBehind(i);
-      SetKey(context_of_element_, in.timestamps()[i], in.hashes()[i], keys_[i]);
-      out.set_timestamp(in.timestamps()[i]);
-      table_.Select(i);
-      if constexpr (requires { function_.ProcessElement(in[i], context_of_element_, out); }) {
-        function_.F::ProcessElement(in[i], context_of_element_, out);
-      } else if constexpr (requires { function_.ProcessElement1(in[i], context_of_element_, out); }) {
-        function_.F::ProcessElement1(in[i], context_of_element_, out);
-      } else {
-        function_(in[i], context_of_element_, out);
+    for (;;) {
+      if (position == resident_end_) {
+        if (table_.blocked()) return OkStatus();
+        resident_begin_ = position;
+        resident_end_ = std::min(in.size(), position + table_.records_at_once());
+        EAGRE_RETURN_IF_ERROR(table_.MakeResident(in.hashes() + position, resident_end_ - position,
+                                                  [&](size_t i) -> const K& { return keys_[resident_begin_ + i]; }));
       }
+      ProcessResident(in, position);
+      if (position < resident_end_) return OkStatus();
+      if (position == in.size()) return FinishBatch();
+      table_.FinishBatch();
+      EAGRE_RETURN_IF_ERROR(table_.MakeRoom());
     }
-    return position == in.size() ? FinishBatch() : OkStatus();
   }
 
   Status OnWatermark(int64_t watermark, bool& done) override {
@@ -125,6 +122,25 @@ class KeyedProcessOperator : public Operator {
 
  protected:
   static constexpr int kTimersPerBatch = 256;
+
+  // Up to the end of what is resident, or until an output is full.
+  void ProcessResident(TypedBatch<In>& in, size_t& position) {
+    Collector<Out> out(*output_);
+    while (position < resident_end_ && !AnyOutputFull()) {
+      const size_t i = position++;
+      table_.PrefetchBehind(i - resident_begin_);
+      SetKey(context_of_element_, in.timestamps()[i], in.hashes()[i], keys_[i]);
+      out.set_timestamp(in.timestamps()[i]);
+      table_.Select(i - resident_begin_);
+      if constexpr (requires { function_.ProcessElement(in[i], context_of_element_, out); }) {
+        function_.F::ProcessElement(in[i], context_of_element_, out);
+      } else if constexpr (requires { function_.ProcessElement1(in[i], context_of_element_, out); }) {
+        function_.F::ProcessElement1(in[i], context_of_element_, out);
+      } else {
+        function_(in[i], context_of_element_, out);
+      }
+    }
+  }
 
   // State that is declared is in the slot's backend, timers are in memory and accounted there.
   Status OpenState(OperatorContext& context) {
@@ -188,7 +204,9 @@ class KeyedProcessOperator : public Operator {
   F function_;
   std::unique_ptr<KeyExtractor<In, K>> extractor_;
   internal::SideOutputs side_outputs_;
-  KeyColumn<K> keys_;
+  KeyColumn<K> keys_;          // of the batch at hand
+  size_t resident_begin_ = 0;  // the part of it whose state is resident
+  size_t resident_end_ = 0;
   KeyedStateTable<K> table_;
   TimerService<K> timers_;
   StateBackend::Share timers_share_;
