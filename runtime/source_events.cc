@@ -21,12 +21,12 @@ bool DecodeSplits(ByteReader& in, std::vector<SourceSplit>& splits) {
 
 bool DecodeSourceEventFields(ByteReader& in, SourceEvent& event) {
   switch (event.kind) {
-    case SourceEventKind::kReaderRegistered:
     case SourceEventKind::kSplitRequest:
     case SourceEventKind::kNoMoreSplits: return true;
     case SourceEventKind::kSplitFinished: return in.String(event.split_id);
     case SourceEventKind::kWatermarkReport:
     case SourceEventKind::kAllowedWatermark: return in.Fixed(event.watermark_ms);
+    case SourceEventKind::kReaderRegistered:
     case SourceEventKind::kAssignSplits: return DecodeSplits(in, event.splits);
   }
   return false;
@@ -39,12 +39,12 @@ std::string EncodeSourceEvent(const SourceEvent& event) {
   ByteWriter out(bytes);
   out.Fixed(event.kind);
   switch (event.kind) {
-    case SourceEventKind::kReaderRegistered:
     case SourceEventKind::kSplitRequest:
     case SourceEventKind::kNoMoreSplits: break;
     case SourceEventKind::kSplitFinished: out.String(event.split_id); break;
     case SourceEventKind::kWatermarkReport:
     case SourceEventKind::kAllowedWatermark: out.Fixed(event.watermark_ms); break;
+    case SourceEventKind::kReaderRegistered:
     case SourceEventKind::kAssignSplits:
       out.Varint(event.splits.size());
       for (const SourceSplit& split : event.splits) {

@@ -12,6 +12,7 @@ namespace {
 std::vector<SourceEvent> AllKinds() {
   return {
       {.kind = SourceEvent::Kind::kReaderRegistered},
+      {.kind = SourceEvent::Kind::kReaderRegistered, .splits = {{"file@0-10", "at 7"}}},
       {.kind = SourceEvent::Kind::kSplitRequest},
       {.kind = SourceEvent::Kind::kSplitFinished, .split_id = "file@0-10"},
       {.kind = SourceEvent::Kind::kWatermarkReport, .watermark_ms = -5},
