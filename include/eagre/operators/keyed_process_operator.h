@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "eagre/operators/function_operator.h"
 #include "eagre/operators/function_states.h"
 #include "eagre/process_function.h"
 #include "runtime/key_extractor.h"
@@ -28,21 +29,21 @@ struct BatchObserver {};
 // State is made resident and finished with (emptied rows removed, sizes measured) for a part of an input batch at a
 // time, and after every so many timers.
 template <typename K, typename In, typename Out, typename F>
-class KeyedProcessOperator : public Operator {
+class KeyedProcessOperator : public FunctionOperator<F> {
+  using Base = FunctionOperator<F>;
+
  public:
   // Tag i of `side_outputs` is output port 1 + i.
   KeyedProcessOperator(F function, std::unique_ptr<KeyExtractor<In, K>> keys, std::vector<std::string> side_outputs)
-      : function_(std::move(function)),
+      : Base(std::move(function)),
         extractor_(std::move(keys)),
         side_outputs_(std::move(side_outputs)),
         table_(internal::DeclarationsOf(function_)) {}
 
   Status Open(OperatorContext& context) override {
-    EAGRE_RETURN_IF_ERROR(Operator::Open(context));
     EAGRE_RETURN_IF_ERROR(CheckStates(function_));
     EAGRE_RETURN_IF_ERROR(OpenState(context));
     if constexpr (std::is_base_of_v<StateOwner, F>) function_.BindStates(table_.scope(), table_.slot_offsets());
-    output_ = &context.output(0);
     side_outputs_.Open(context);
     keys_gauge_ = &context.AddGauge("keyedStateKeys");
     bytes_gauge_ = &context.AddGauge("keyedStateBytes");
@@ -52,30 +53,13 @@ class KeyedProcessOperator : public Operator {
       AttachContext(*keyed, context);
     }
     watermark_state_.Open(context, watermark_);
-    return internal::OpenFunction(function_, context);
-  }
-  Status Close(bool) override {
-    internal::CloseFunction(function_);
-    return OkStatus();
+    return Base::Open(context);
   }
   void CollectStates(std::vector<CheckpointedState*>& states) override {
     states.push_back(watermark_state_.state());
     if (!table_.declarations().empty()) states.push_back(&table_);
     timers_.CollectStates(states);
-    internal::CollectOperatorStates(function_, states);
-  }
-  Status Begin() override { return internal::InitializeFunction(function_); }
-  Status OnBarrier(int64_t checkpoint_id, bool& done) override {
-    done = true;
-    return internal::SnapshotFunction(function_, checkpoint_id);
-  }
-  Status OnCheckpointComplete(int64_t checkpoint_id) override {
-    internal::NotifyFunction(function_, checkpoint_id, /*complete=*/true);
-    return OkStatus();
-  }
-  Status OnCheckpointAborted(int64_t checkpoint_id) override {
-    internal::NotifyFunction(function_, checkpoint_id, /*complete=*/false);
-    return OkStatus();
+    Base::CollectStates(states);
   }
 
   bool takes_views() const override { return true; }
@@ -201,7 +185,8 @@ class KeyedProcessOperator : public Operator {
     return table_.MakeRoom();
   }
 
-  F function_;
+  using Base::function_;
+  using Base::output_;
   std::unique_ptr<KeyExtractor<In, K>> extractor_;
   internal::SideOutputs side_outputs_;
   KeyColumn<K> keys_;          // of the batch at hand
@@ -214,7 +199,6 @@ class KeyedProcessOperator : public Operator {
   int64_t watermark_ = kNoTimestamp;
   KeyedProcessContext<K> context_of_element_;
   KeyedTimerContext<K> context_of_timer_;
-  Output* output_ = nullptr;
   Gauge* keys_gauge_ = nullptr;
   Gauge* bytes_gauge_ = nullptr;
   Gauge* timers_gauge_ = nullptr;
