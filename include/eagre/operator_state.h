@@ -161,6 +161,16 @@ namespace internal {
 template <typename F>
 inline constexpr bool kIsCheckpointed = std::is_base_of_v<CheckpointedFunction, F>;
 
+// Where nobody would store the state, nor tell of a checkpoint.
+template <typename F>
+constexpr bool RequireNoOperatorState() {
+  static_assert(
+      !kIsCheckpointed<F>,
+      "a function of a window, of a Reduce or of a pattern cannot be a CheckpointedFunction: its state would be "
+      "in no checkpoint. Map, Filter, FlatMap, Process and connected streams take one: keep the state there");
+  return true;
+}
+
 template <typename F>
 void CollectOperatorStates(F& function, std::vector<CheckpointedState*>& states) {
   if constexpr (kIsCheckpointed<F>) function.CollectOperatorStates(states);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "eagre/cep/match.h"
+#include "eagre/operator_state.h"
 #include "eagre/process_function.h"
 
 namespace eagre {
@@ -80,6 +81,7 @@ using MatchHandlersFactory = std::function<MatchHandlers<T, Out>()>;
 
 template <typename T, typename Out, typename F>
 MatchHandlers<T, Out> HandlersOfProcess(const F& function) {
+  static_assert(RequireNoOperatorState<F>());
   MatchHandlers<T, Out> handlers;
   const auto own = std::make_shared<F>(function);
   if constexpr (std::is_base_of_v<Function, F>) {

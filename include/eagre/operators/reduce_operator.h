@@ -18,6 +18,8 @@ inline constexpr char kReducedStateName[] = "reduced";
 // A function on keyed state as a user would write it.
 template <typename K, typename T, typename F>
 class RollingReduce final : public KeyedProcessFunction<K, T, T> {
+  static_assert(RequireNoOperatorState<F>());
+
  public:
   explicit RollingReduce(F function) : function_(std::move(function)) {}
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "eagre/functions.h"
+#include "eagre/operator_state.h"
 #include "eagre/window.h"
 #include "state/keyed_state_table.h"
 
@@ -21,6 +22,8 @@ struct NoKey {};
 // The first record, then reduced with each of the others.
 template <typename T, typename F>
 class ReduceFolding {
+  static_assert(RequireNoOperatorState<F>());
+
  public:
   // `filled` is false until the first record.
   struct Acc {
@@ -55,6 +58,8 @@ class ReduceFolding {
 // Aggregate(Acc{}, [](Acc& acc, const T& record) {...}): the accumulator is the result.
 template <typename T, typename A, typename F>
 class LambdaFolding {
+  static_assert(RequireNoOperatorState<F>());
+
  public:
   using Acc = A;
   using Result = A;
@@ -79,6 +84,8 @@ class LambdaFolding {
 // An AggregateFunction.
 template <typename T, typename F>
 class AggregateFolding {
+  static_assert(RequireNoOperatorState<F>());
+
  public:
   using Acc = typename F::Accumulator;
   using Result = typename F::Output;
@@ -140,6 +147,8 @@ class ResultEmitter {
 // Hands the result to a window function: a class with Process(key, context, ...), or a lambda of the window.
 template <typename O, typename F>
 class FunctionEmitter {
+  static_assert(RequireNoOperatorState<F>());
+
  public:
   using Out = O;
 
