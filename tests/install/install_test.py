@@ -9,6 +9,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import threading
 
 
 def run(command, **options):
@@ -19,6 +20,23 @@ def run(command, **options):
     return result.stdout
 
 
+# A state that no checkpoint would have.
+MISPLACED_STATE = """#include <eagre/eagre.h>
+using namespace eagre;
+struct Word {
+  std::string text;
+};
+EAGRE_RECORD(Word, text);
+class Last : public ReduceFunction<Word>, public CheckpointedFunction {
+  Word Reduce(const Word&, const Word& last) override { return last; }
+  OperatorListState<Word> seen_{this, "seen"};
+};
+EAGRE_JOB(job, args) {
+  job.Read(CsvFiles<Word>(args.Get("input"))).KeyBy(&Word::text).Reduce(Last()).WriteTo(Print());
+}
+"""
+
+
 def rows_of(folder):
     rows = []
     for path in sorted(pathlib.Path(folder).glob("part-*.csv")):
@@ -26,6 +44,31 @@ def rows_of(folder):
         assert lines[0] == "text,count", lines
         rows += lines[1:]
     return sorted(rows)
+
+
+def await_line(process, wanted):
+    for line in process.stdout:
+        if wanted in line:
+            return
+    sys.exit(f"the process ended before it said '{wanted}'")
+
+
+def check_watch(eagre, source, words, scratch, environment):
+    """A source that is saved is compiled and run again."""
+    watched = scratch / "watched.cc"
+    shutil.copy(source, watched)
+    output = scratch / "from_watch"
+    command = [eagre, "run", "--watch", watched, "--", "--input", words, "--output", output]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        patience = threading.Timer(120, process.kill)
+        patience.start()
+        await_line(process, "Program execution finished")
+        shutil.rmtree(output)
+        watched.write_text(watched.read_text().replace("{word.text, 1}", "{word.text, 10}"))
+        await_line(process, "Program execution finished")
+        patience.cancel()
+        process.terminate()
+    assert rows_of(output) == ["river,10", "sea,10", "sea,20"], rows_of(output)
 
 
 def main():
@@ -56,6 +99,13 @@ def main():
     run(source + ["--input", words, "--output", scratch / "from_source"], env=environment)
     assert rows_of(scratch / "from_source") == expected
     assert "--input  a file of words" in run(source + ["--help"], env=environment)
+    check_watch(eagre, project / "words.cc", words, scratch, environment)
+
+    misplaced = scratch / "misplaced.cc"
+    misplaced.write_text(MISPLACED_STATE)
+    refused = subprocess.run([eagre, "run", misplaced, "--", "--input", words], env=environment, capture_output=True, text=True,
+                             check=False)
+    assert refused.returncode != 0 and "cannot be a CheckpointedFunction" in refused.stderr, refused
     print("The installed tree works.")
 
 
