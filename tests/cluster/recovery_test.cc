@@ -24,11 +24,12 @@ class RecoveryTest : public ClusterTest {
             "restart-strategy.fixed-delay.delay=1ms"};
   }
 
-  std::string SubmitCounting(const Words& options) {
-    return Submit("counting",
-                  {"--records", std::to_string(kRecords), "--keys", std::to_string(kKeys), "--rate", "20000",
-                   "--output", Path("out")},
-                  options);
+  std::string SubmitCounting(const Words& options, const Words& more = {}) {
+    Words arguments = {
+        "--records", std::to_string(kRecords), "--keys", std::to_string(kKeys), "--rate", "20000", "--output",
+        Path("out")};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Submit("counting", arguments, options);
   }
 
   // The counts of every key in the committed files; a file in progress is none.
@@ -98,6 +99,19 @@ TEST_F(RecoveryTest, KilledWorkersLoseNothingAndDoNothingTwice) {
   ASSERT_TRUE(AwaitState(job_id, "FINISHED")) << Job(job_id).DebugString();
   EXPECT_GE(kills, 3) << "the job was too short for its test";
   EXPECT_GE(Job(job_id).summary().restarts(), 1);
+  ExpectExactlyOnce();
+}
+
+TEST_F(RecoveryTest, ABlockingOperatorGoesOnFromItsCheckpointsExactlyOnce) {
+  ASSERT_NO_FATAL_FAILURE(StartCluster(2, 2, CheckpointOptions()));
+  const std::string job_id = SubmitCounting({"-p", "2"}, {"--blocking"});
+  for (size_t i = 0; i < 2; ++i) {
+    ASSERT_TRUE(AwaitCheckpoint(job_id)) << Job(job_id).DebugString();
+    for (const pid_t worker : Workers(i)) kill(worker, SIGKILL);
+  }
+  ASSERT_TRUE(AwaitState(job_id, "FINISHED")) << Job(job_id).DebugString();
+  EXPECT_GE(Job(job_id).summary().restarts(), 1);
+  EXPECT_GT(Job(job_id).checkpoints().latest().attempt(), 0);
   ExpectExactlyOnce();
 }
 

@@ -149,6 +149,17 @@ def check_config_keys(sources):
             yield f"base/config_options.cc:{number}: config: nothing reads '{match.group(1)}'; use the key or remove it"
 
 
+def check_forwarding(sources):
+    """PiecewiseOperator stands for another operator, so it passes on every call that an operator can get."""
+    operators = sources.get("runtime/operator.h", "")
+    begin = operators.find("class Operator {")
+    body = operators[begin:operators.find("\n};", begin)] if begin >= 0 else ""
+    forwarded = without_comments_and_strings(sources.get("runtime/piecewise_operator.h", ""))
+    for name in re.findall(r"virtual [\w:<>&* ]+?(\w+)\(", without_comments_and_strings(body)):
+        if not re.search(rf"\b{name}\([^;{{]*\)(?: const)? override", forwarded):
+            yield f"runtime/piecewise_operator.h:1: forwarding: Operator::{name} is not passed on; override it"
+
+
 def module_sources(root, floors):
     for module in sorted(floors):
         for folder in [root / module] + [root / "include" / name for name, owner in PUBLIC_HEADERS.items() if owner == module]:
@@ -165,7 +176,7 @@ def check_tree(root):
     violations = []
     for path, text in sources.items():
         violations += check_file(path, text, floors)
-    return violations + list(check_config_keys(sources))
+    return violations + list(check_config_keys(sources)) + list(check_forwarding(sources))
 
 
 def main():

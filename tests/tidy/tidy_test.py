@@ -81,6 +81,13 @@ class TidyTest(unittest.TestCase):
         self.write("runtime/a.cc", 'config.GetInt("a.used");\n')
         self.assert_violations("base/config_options.cc:2: config: nothing reads 'a.forgotten'")
 
+    def test_an_operator_that_stands_for_another_passes_everything_on(self):
+        self.write("runtime/operator.h", HEADER + "class Operator {\n  virtual ~Operator() = default;\n  virtual Status Open(Context& context) {\n"
+                                         "  virtual bool blocked() const { return false; }\n  virtual int64_t NextMs() const = 0;\n};\n")
+        self.write("runtime/piecewise_operator.h", HEADER + "  Status Open(Context& context) override { return op_->Open(context); }\n"
+                                                   "  int64_t NextMs() const override;\n")
+        self.assert_violations("runtime/piecewise_operator.h:1: forwarding: Operator::blocked is not passed on")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -2,6 +2,7 @@
 // without a gap and without a repetition exactly when no state was lost, nothing was processed twice, and what was
 // written was committed once.
 //   --records N --keys K --rate R (records per second; 0: as fast as it goes) --output FOLDER
+//   [--blocking] (the counting function has a thread of its own)
 #include <eagre/eagre.h>
 
 using namespace eagre;
@@ -34,15 +35,16 @@ class Count : public KeyedProcessFunction<int64_t, Numbered, Counted> {
 
 EAGRE_JOB(job, args) {
   const int64_t keys = args.GetInt("keys", 100);
-  job.Read(Generate<Numbered>(args.GetInt("records", 100'000),
-                              [keys](int64_t i, Numbered& event) {
-                                event = {i % keys, i};
-                              })
-               .RatePerSecond(static_cast<double>(args.GetInt("rate", 0))))
-      .Uid("events")
-      .KeyBy(&Numbered::key)
-      .Process(Count())
-      .Uid("count")
+  const auto count = job.Read(Generate<Numbered>(args.GetInt("records", 100'000),
+                                                 [keys](int64_t i, Numbered& event) {
+                                                   event = {i % keys, i};
+                                                 })
+                                  .RatePerSecond(static_cast<double>(args.GetInt("rate", 0))))
+                         .Uid("events")
+                         .KeyBy(&Numbered::key)
+                         .Process(Count())
+                         .Uid("count");
+  (args.Has("blocking") ? DataStream<Counted>(count).Blocking() : count)
       .WriteTo(NdjsonSink(args.Get("output"), "counts"))
       .Uid("files");
 }
