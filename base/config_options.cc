@@ -165,6 +165,14 @@ const ConfigOption kOptions[] = {
     {"restart-strategy.exponential-delay.attempts-before-reset-backoff", OptionType::kInt, "infinite",
      "Restarts in a row before the job fails for good.", kRestarts, 1},
 
+    {"restart-strategy.isolation.after-failures", OptionType::kInt, "2",
+     "So many attempts in a row that failed in the same operator, and the next reads its sources record by record, so "
+     "that a failure names the record. 0: never.",
+     kRestarts, 0},
+    {"restart-strategy.isolation.duration", OptionType::kDuration, "10 min",
+     "How long an attempt reads record by record at least; it stops when a checkpoint completes after that.",
+     kRestarts},
+
     {"taskmanager.memory.segment-size", OptionType::kMemorySize, "128kb",
      "Size of a frame between workers; a larger record makes a larger frame.", kMemory},
     {"taskmanager.network.memory.buffers-per-channel", OptionType::kInt, "4",

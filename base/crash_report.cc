@@ -163,6 +163,7 @@ void WriteReport(int fd, int signal, const siginfo_t* info, const void* context)
     out.Text("vertex: ").OneLine(identity->vertex).Text("\n");
     out.Text("operator: ").OneLine(identity->operator_name).Text("\n");
     out.Text("subtask: ").Number(identity->subtask).Text("\n");
+    if (*identity->origin != '\0') out.Text("origin: ").OneLine(identity->origin).Text("\n");
   }
   char thread_name[16] = "";
   if (pthread_getname_np(pthread_self(), thread_name, sizeof(thread_name)) == 0) {
@@ -289,6 +290,7 @@ CrashReport ParseCrashReport(std::string_view text) {
     if (key == "vertex") report.vertex = value;
     if (key == "operator") report.operator_name = value;
     if (key == "thread") report.thread = value;
+    if (key == "origin") report.origin = value;
     if (key == "subtask") std::from_chars(value.data(), value.data() + value.size(), report.subtask);
   }
   return report;

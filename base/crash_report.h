@@ -16,7 +16,8 @@ namespace eagre {
 struct OperatorIdentity {
   const char* vertex = "";
   const char* operator_name = "";
-  int subtask = -1;  // from 0; -1: not of one subtask
+  int subtask = -1;         // from 0; -1: not of one subtask
+  const char* origin = "";  // of the record that is being processed, where it is known
 };
 
 namespace internal {
@@ -77,6 +78,7 @@ struct CrashReport {
   std::string vertex;
   std::string operator_name;
   int32_t subtask = -1;
+  std::string origin;  // as OperatorIdentity has it
   std::string thread;  // the name of the thread that died
   std::string stack;   // one line per frame, innermost first, each ending in a newline
 };

@@ -72,7 +72,8 @@ std::string RenderCounters(const JobProgress& progress) {
     text += fmt::format("Records to '{}': {}\n", sink.name, FormatCount(sink.records));
   }
   if (progress.late_dropped > 0) text += fmt::format("Late records dropped: {}\n", FormatCount(progress.late_dropped));
-  if (progress.skipped > 0) text += fmt::format("Malformed records skipped: {}\n", FormatCount(progress.skipped));
+  if (progress.skipped > 0)
+    text += fmt::format("Malformed or poisonous records skipped: {}\n", FormatCount(progress.skipped));
   return text;
 }
 

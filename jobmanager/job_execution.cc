@@ -50,7 +50,8 @@ JobExecution::JobExecution(Executor& executor, JobSpec spec, std::unique_ptr<Res
       handlers_(std::move(handlers)),
       required_slots_(RequiredSlots(spec_.graph)),
       progress_(spec_.graph),
-      failures_(options.max_failed_attempts) {
+      failures_(options.max_failed_attempts),
+      poison_hunt_(options.isolate_after_failures) {
   entered_ms_[static_cast<int>(state_)] = executor_.clock().NowMs();
   if (!spec_.checkpoints.directory.empty()) OpenCheckpoints();
   WaitForSlots();
@@ -131,7 +132,12 @@ void JobExecution::Deploy(const std::vector<SlotGroup>& groups, const std::vecto
   workers_.clear();
   missing_slots_.clear();
   progress_.Reset();
+  poison_hunt_.BeginAttempt(failures_.cause());
   failures_.BeginAttempt();
+  if (poison_hunt_.isolating()) {
+    EAGRE_LOG_INFO("job {} ({}): attempt {} reads record by record, to find one that fails it", id(),
+                   spec_.graph.name(), attempt_);
+  }
   if (checkpoints_ != nullptr) checkpoints_->OnDeployed(attempt_);
   for (size_t i = 0; i < groups.size(); ++i) {
     workers_.push_back({groups[i].task_manager_id, hosts[i], groups[i].job_slots, "", Phase::kDeploying, false});
@@ -184,6 +190,7 @@ proto::DeployWorker JobExecution::DeployMessage(size_t worker_index, const std::
   deploy.mutable_job_slots()->Assign(slots.begin(), slots.end());
   deploy.set_token(token);
   deploy.set_worker_index(static_cast<int32_t>(worker_index));
+  if (poison_hunt_.isolating()) poison_hunt_.Fill(*deploy.mutable_isolation());
   proto::CheckpointPlan& plan = *deploy.mutable_checkpoints();
   plan.set_directory(checkpoints_ == nullptr ? "" : checkpoints_->directory());
   plan.set_restore_from(checkpoints_ == nullptr ? spec_.restore_from : checkpoints_->restore_from());
@@ -319,6 +326,7 @@ void JobExecution::Fail(proto::FailureInfo failure) {
       failure.set_retryable(false);
     }
   }
+  poison_hunt_.Explain(failure);
   const bool is_cause = failures_.Add(failure);
   if (!is_cause) return;
   EAGRE_LOG_WARN("job {} ({}) failed in attempt {}: {}{}{}", id(), spec_.graph.name(), attempt_, failure.message(),

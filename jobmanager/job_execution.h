@@ -27,6 +27,7 @@
 #include "jobmanager/failure_log.h"
 #include "jobmanager/job_progress.h"
 #include "jobmanager/job_state.h"
+#include "jobmanager/poison_hunt.h"
 #include "jobmanager/restart_strategy.h"
 #include "jobmanager/slot_assignment.h"
 #include "proto/client.pb.h"
@@ -57,6 +58,7 @@ struct JobExecutionOptions {
   FileSystem* files = nullptr;    // where checkpoints are
   std::string checkpoint_writer;  // no other JobManager's
   int64_t reconciliation_timeout_ms = 5'000;
+  int64_t isolate_after_failures = 0;  // see PoisonHunt; 0: never
 };
 
 // A state machine on the JobManager's executor. It owns no slots and no links: it asks for both by the handlers.
@@ -201,6 +203,7 @@ class JobExecution {
   std::vector<std::pair<std::string, std::string>> task_managers_used_;
   JobProgress progress_;
   FailureLog failures_;
+  PoisonHunt poison_hunt_;
   std::optional<Stop> stop_;
   TimerId stop_timer_ = 0;                              // set while the workers end behind it
   std::unique_ptr<CheckpointCoordinator> checkpoints_;  // null: the job takes none

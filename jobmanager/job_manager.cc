@@ -144,6 +144,7 @@ Status JobManager::AddJob(const std::string& id, const proto::SubmitJobHeader& h
   spec.restore_from = header.restore_from();
   JobExecutionOptions execution;
   execution.slot_request_timeout_ms = config.GetDurationMs("slot.request.timeout");
+  execution.isolate_after_failures = config.GetInt("restart-strategy.isolation.after-failures");
   execution.version = options_.version;
   execution.io = &io();
   execution.files = options_.files != nullptr ? options_.files : &PosixFileSystem();

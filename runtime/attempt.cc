@@ -476,6 +476,8 @@ class Attempt::Impl {
       ChainNode& node = nodes[i];
       auto context = std::make_unique<TaskOperatorContext>(
           scope, static_cast<int>(i), vertex.operators(static_cast<int>(i)).id(), stream_node.name);
+      if (deploy_.has_isolation() && vertex.source())
+        context->set_isolation(IsolationOf(vertex.operators(static_cast<int>(i)).id()));
       contexts.push_back(context.get());
       node.op = stream_node.create_operator(stream_node);
       if (stream_node.blocking && !vertex.source()) node.op = std::make_unique<PiecewiseOperator>(std::move(node.op));
@@ -501,6 +503,15 @@ class Attempt::Impl {
                                        CreateCheckpoints(v, subtask));
     CreateGauges(scope, *task);
     slots_.at(ThreadOf(v, subtask)).slot->AddTask(std::move(task));
+  }
+
+  std::unique_ptr<const SourceIsolation> IsolationOf(const std::string& operator_id) const {
+    auto isolation = std::make_unique<SourceIsolation>();
+    isolation->operator_id = operator_id;
+    for (const proto::Isolation::Record& record : deploy_.isolation().poison()) {
+      if (record.operator_id() == operator_id) isolation->poison.emplace(record.split(), record.position());
+    }
+    return isolation;
   }
 
   // Null when the job takes no checkpoints.

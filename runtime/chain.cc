@@ -30,7 +30,8 @@ Chain::~Chain() = default;
 
 // The boundary between our code, which returns Status, and the user's, which may throw or crash.
 template <typename F>
-Status Chain::Guard(ChainNode& node, F&& call) {
+Status Chain::Guard(ChainNode& node, F&& call, const OriginRef& origin) {
+  node.identity.origin = origin == nullptr ? "" : origin->c_str();
   OperatorScope scope(&node.identity);
   Status status;
   try {
@@ -42,7 +43,10 @@ Status Chain::Guard(ChainNode& node, F&& call) {
   } catch (...) {
     status = Internal("user code threw something that is not a std::exception");
   }
-  if (!status.ok()) failed_operator_ = node.context->operator_name();
+  if (!status.ok()) {
+    failed_operator_ = node.context->operator_name();
+    failed_origin_ = origin;
+  }
   return status;
 }
 
@@ -69,12 +73,13 @@ Status Chain::Close(bool failed) {
   return first;
 }
 
-void Chain::PushBatch(int input, std::unique_ptr<Batch> batch) {
+void Chain::PushBatch(int input, std::unique_ptr<Batch> batch, OriginRef origin) {
   EAGRE_DCHECK(drained_);
   ChainNode& head = nodes_[0];
   head.input = std::move(batch);
   head.input_index = input;
   head.position = 0;
+  head.input_origin = std::move(origin);
   head.context->metrics().records_in->Add(static_cast<int64_t>(head.input->size()));
   drained_ = false;
 }
@@ -88,10 +93,15 @@ void Chain::PushEvent(const ControlEvent& event) {
 StatusOr<SourceOperator::Produced> Chain::Produce() {
   EAGRE_DCHECK(drained_ && source_ != nullptr);
   StatusOr<SourceOperator::Produced> produced = SourceOperator::Produced::kEnd;
-  EAGRE_RETURN_IF_ERROR(Guard(nodes_[0], [&] {
+  const Status status = Guard(nodes_[0], [&] {
     produced = source_->Produce();
     return produced.status();
-  }));
+  });
+  nodes_[0].origin = source_->record_origin();
+  if (!status.ok()) {
+    failed_origin_ = nodes_[0].origin;
+    return status;
+  }
   drained_ = false;
   return produced;
 }
@@ -110,6 +120,7 @@ Chain::Step Chain::PassRecords(ChainNode& node) {
         if (child.input == nullptr) child.input = port.output->type().create();
         std::swap(*front, child.input);
         child.position = 0;
+        child.input_origin = node.origin;
         node.context->metrics().records_out->Add(records);
         child.context->metrics().records_in->Add(records);
         port.output->PopFront();
@@ -117,6 +128,7 @@ Chain::Step Chain::PassRecords(ChainNode& node) {
         return Step::kMoved;
       }
       for (size_t& w = port.writer_position; w < port.writers.size(); ++w) {
+        if (!port.writers[w]->SetOrigin(node.origin)) return Step::kBlocked;
         if (!port.writers[w]->Write(*front, w + 1 == port.writers.size())) return Step::kBlocked;
       }
       port.writer_position = 0;
@@ -157,6 +169,7 @@ Status Chain::HandleEvent(ChainNode& node) {
     node.queued.push_back(event);
     return OkStatus();
   }
+  node.origin.reset();
   bool done = true;
   bool forward = true;
   EAGRE_RETURN_IF_ERROR(Guard(node, [&]() -> Status {
@@ -184,7 +197,9 @@ Status Chain::HandleEvent(ChainNode& node) {
 
 Status Chain::HandleInput(ChainNode& node) {
   const size_t before = node.position;
-  EAGRE_RETURN_IF_ERROR(Guard(node, [&] { return node.op->Process(node.input_index, node.input, node.position); }));
+  node.origin = node.input_origin;
+  EAGRE_RETURN_IF_ERROR(Guard(
+      node, [&] { return node.op->Process(node.input_index, node.input, node.position); }, node.origin));
   if (node.position >= node.input->size()) {
     node.input->Clear();
     node.position = 0;
@@ -202,10 +217,13 @@ Status Chain::HandleInput(ChainNode& node) {
 StatusOr<Chain::Step> Chain::StepNode(ChainNode& node) {
   Step passed = Step::kNothing;
   // Key selectors and partitioners are user code.
-  EAGRE_RETURN_IF_ERROR(Guard(node, [&] {
-    passed = PassRecords(node);
-    return OkStatus();
-  }));
+  EAGRE_RETURN_IF_ERROR(Guard(
+      node,
+      [&] {
+        passed = PassRecords(node);
+        return OkStatus();
+      },
+      node.origin));
   if (passed != Step::kNothing) return passed;
   if (!node.queued.empty()) return PassEvent(node);
   const bool has_input = node.input != nullptr && !node.input->empty();

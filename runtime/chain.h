@@ -41,6 +41,8 @@ struct ChainNode {
   std::unique_ptr<Batch> input;  // null or empty: nothing
   int input_index = 0;
   size_t position = 0;
+  OriginRef input_origin;  // of the records in `input`
+  OriginRef origin;        // of what the node does now and has in its ports
   std::optional<ControlEvent> incoming;
   std::deque<ControlEvent> queued;  // to be passed on, behind what the ports hold
   size_t port_position = 0;         // the port that queued.front() is at
@@ -71,7 +73,7 @@ class Chain {
   Status Close(bool failed);
 
   // Hands the head something. REQUIRES: drained.
-  void PushBatch(int input, std::unique_ptr<Batch> batch);
+  void PushBatch(int input, std::unique_ptr<Batch> batch, OriginRef origin = nullptr);
   void PushEvent(const ControlEvent& event);
   // Lets a source at the head produce. REQUIRES: drained.
   StatusOr<SourceOperator::Produced> Produce();
@@ -104,6 +106,8 @@ class Chain {
   bool takes_views() const { return nodes_[0].op->takes_views(); }
   // The operator that the last failure came from.
   const std::string& failed_operator() const { return failed_operator_; }
+  // Of the record that it was processing, if it was one and its origin is known.
+  const OriginRef& failed_origin() const { return failed_origin_; }
   int64_t QueuedBytes() const;
   int64_t SentBytes() const;
   size_t size() const { return nodes_.size(); }
@@ -112,7 +116,7 @@ class Chain {
  private:
   enum class Step { kNothing, kMoved, kBlocked };
   template <typename F>
-  Status Guard(ChainNode& node, F&& call);
+  Status Guard(ChainNode& node, F&& call, const OriginRef& origin = nullptr);
   StatusOr<Step> StepNode(ChainNode& node);
   Step PassRecords(ChainNode& node);
   Step PassEvent(ChainNode& node);
@@ -129,6 +133,7 @@ class Chain {
   std::function<void(size_t node)> on_barrier_;
   size_t last_barrier_node_ = 0;  // that HandleLastBarrier is at
   std::string failed_operator_;
+  OriginRef failed_origin_;
 };
 
 }  // namespace eagre

@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 #include "record/batch.h"
+#include "runtime/record_origin.h"
 
 namespace eagre {
 
@@ -26,10 +27,11 @@ struct ControlEvent {
   int64_t value = 0;
 };
 
-// What a channel delivers: a batch, or an event when `batch` is null.
+// What a channel delivers: a batch, or the origin of the records that follow, or an event when both are null.
 struct ChannelElement {
   std::unique_ptr<Batch> batch;
   ControlEvent event;
+  OriginRef origin;  // empty: what follows has none
 };
 
 // Wakes the slot that waits for something. Any thread; cheap when the slot is not parked.
@@ -58,6 +60,9 @@ class OutputChannel {
   virtual std::unique_ptr<Batch> TakeShown() { return nullptr; }
   // Sends what was appended, then the event; false when the channel is full (the event is then not sent).
   virtual bool Send(const ControlEvent& event) = 0;
+  // Sends what was appended, then the origin of all records that follow, until the next; null: they have none. False
+  // when the channel is full.
+  virtual bool SendOrigin(const OriginRef& origin) = 0;
   // Sends what was appended; false when the channel is full.
   virtual bool Flush() = 0;
   virtual bool HasUnflushed() const = 0;

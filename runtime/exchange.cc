@@ -124,7 +124,8 @@ void Peer::OnFrame(Frame frame) {
 Status Peer::TakeFrame(Frame frame) {
   switch (static_cast<FrameType>(frame.type)) {
     case FrameType::kData:
-    case FrameType::kEvent: {
+    case FrameType::kEvent:
+    case FrameType::kOrigin: {
       std::shared_ptr<Inbox> inbox;
       {
         std::lock_guard lock(mutex_);

@@ -67,6 +67,8 @@ class OperatorContext {
   virtual Gauge& AddGauge(const std::string& name) = 0;
   virtual Counter& AddCounter(const std::string& name) = 0;
   virtual MetricScope metric_scope() const = 0;
+  // Of a source in an attempt that hunts for a poison record; else null.
+  virtual const SourceIsolation* isolation() const { return nullptr; }
   // Shared by the operators of the task.
   virtual AccumulatorSet& accumulators() = 0;
   // Of the job: the user's arguments, and what the job's code set.
@@ -154,6 +156,8 @@ class SourceOperator : public Operator {
   enum class Produced { kMore, kNothingNow, kEnd };
   // Fills output 0 by about a batch. kNothingNow: the operator wakes the slot when there is more.
   virtual StatusOr<Produced> Produce() = 0;
+  // Of what Produce has made, or was making when it failed; null when it is not the work of one record.
+  virtual OriginRef record_origin() const { return nullptr; }
   Status Process(int, std::unique_ptr<Batch>&, size_t&) final { return Internal("a source has no input"); }
 };
 

@@ -22,7 +22,8 @@ PartitionWriter::PartitionWriter(Partitioning partitioning, std::vector<std::uni
       channels_(std::move(channels)),
       code_(std::move(code)),
       random_(static_cast<uint64_t>(subtask)),
-      parts_(channels_.size()) {
+      parts_(channels_.size()),
+      known_origins_(channels_.size()) {
   EAGRE_CHECK(!channels_.empty());
   EAGRE_CHECK((partitioning_ == Partitioning::kHash) == (code_.hasher != nullptr));
   EAGRE_CHECK((partitioning_ == Partitioning::kCustom) == (code_.partitioner != nullptr));
@@ -113,7 +114,7 @@ bool PartitionWriter::FinishShared() {
     if (part.taken == part.size) continue;
     if (part.size < kFewestShown || !channels_[c]->takes_views()) {
       finished &= AppendTo(c, *shared_->batch);
-    } else if (channels_[c]->Show(shared_, part.indices.data(), part.size)) {
+    } else if (SendOrigin(c) && channels_[c]->Show(shared_, part.indices.data(), part.size)) {
       part.taken = part.size;
     } else {
       finished = false;
@@ -127,6 +128,7 @@ bool PartitionWriter::FinishShared() {
 bool PartitionWriter::AppendTo(size_t c, const Batch& batch) {
   Part& part = parts_[c];
   if (part.taken < part.size) {
+    if (!SendOrigin(c)) return false;
     part.taken += channels_[c]->Append(batch, part.indices.data() + part.taken, part.size - part.taken);
   }
   return part.taken == part.size;
@@ -136,7 +138,7 @@ bool PartitionWriter::Write(std::unique_ptr<Batch>& batch, bool may_give) {
   if (!FinishShared()) return false;
   if (!begun_ && code_.hasher) code_.hasher->Hash(*batch);
   if (channels_.size() == 1 && may_give) {
-    begun_ = !channels_[0]->Give(batch);
+    begun_ = !SendOrigin(0) || !channels_[0]->Give(batch);
     return !begun_;
   }
   if (!begun_) {
@@ -158,6 +160,14 @@ bool PartitionWriter::Send(const ControlEvent& event) {
     if (!channels_[event_position_]->Send(event)) return false;
   }
   event_position_ = 0;
+  return true;
+}
+
+// Before records go into the channel.
+bool PartitionWriter::SendOrigin(size_t c) {
+  if (known_origins_[c] == origin_) return true;
+  if (!channels_[c]->SendOrigin(origin_)) return false;
+  known_origins_[c] = origin_;
   return true;
 }
 

@@ -51,6 +51,14 @@ class PartitionWriter {
   bool Write(std::unique_ptr<Batch>& batch, bool may_give);
   // Sends an event to every channel, behind what was written.
   bool Send(const ControlEvent& event);
+  // Records written from now on are of this origin; null: of none. False when what was taken before is not all in the
+  // channels yet.
+  bool SetOrigin(const OriginRef& origin) {
+    if (origin == origin_) return true;
+    if (!FinishShared()) return false;
+    origin_ = origin;
+    return true;
+  }
   // Sends what waits for a fuller batch.
   bool Flush();
   int64_t QueuedBytes() const;
@@ -65,6 +73,7 @@ class PartitionWriter {
     void Add(size_t index) { indices[size++] = static_cast<uint32_t>(index); }
   };
 
+  bool SendOrigin(size_t channel);
   void Assign(const Batch& batch);
   template <typename GroupOf>
   void AssignByHash(const Batch& batch, GroupOf group_of);
@@ -85,6 +94,8 @@ class PartitionWriter {
   std::shared_ptr<SharedBatch> shared_;
   size_t next_round_robin_ = 0;
   size_t event_position_ = 0;
+  OriginRef origin_;
+  std::vector<OriginRef> known_origins_;  // by channel
 };
 
 }  // namespace eagre

@@ -177,6 +177,12 @@ bool RemoteOutput::Send(const ControlEvent& event) {
   return true;
 }
 
+bool RemoteOutput::SendOrigin(const OriginRef& origin) {
+  if (!Flush() || !credits_->SpendOrWait()) return false;
+  SendFrame(FrameType::kOrigin, origin == nullptr ? std::string() : *origin);
+  return true;
+}
+
 bool RemoteOutput::Flush() {
   if (count_ == 0) return true;
   if (!credits_->SpendOrWait()) return false;
@@ -268,6 +274,12 @@ RemoteInput::~RemoteInput() {
 StatusOr<bool> RemoteInput::Poll(ChannelElement& element) {
   if (left_ == 0) {
     if (!inbox_->Take(frame_)) return false;
+    if (frame_.type == static_cast<uint8_t>(FrameType::kOrigin)) {
+      element.origin = std::make_shared<const std::string>(frame_.payload);
+      element.batch.reset();
+      FinishFrame();
+      return true;
+    }
     if (frame_.type == static_cast<uint8_t>(FrameType::kEvent)) {
       EAGRE_ASSIGN_OR_RETURN(element.event, DecodeEvent(frame_.payload));
       element.batch.reset();

@@ -20,7 +20,7 @@
 namespace eagre {
 
 // Frame::type on a channel (docs/formats/data-plane.md).
-enum class FrameType : uint8_t { kData = 1, kEvent = 2, kCredit = 3, kOperatorEvent = 4 };
+enum class FrameType : uint8_t { kData = 1, kEvent = 2, kCredit = 3, kOperatorEvent = 4, kOrigin = 5 };
 
 // Where a channel puts its frames: the connection to its peer. Any thread; not after the exchange was stopped.
 class FrameSink {
@@ -120,6 +120,7 @@ class RemoteOutput final : public OutputChannel {
   size_t Append(const Batch& from, const uint32_t* indices, size_t count) override;
   bool Give(std::unique_ptr<Batch>& batch) override;
   bool Send(const ControlEvent& event) override;
+  bool SendOrigin(const OriginRef& origin) override;
   bool Flush() override;
   bool HasUnflushed() const override { return count_ > 0; }
   int64_t QueuedBytes() const override { return credits_->OutstandingBytes(); }

@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <numeric>
+#include <string>
 #include <vector>
 
 #include "base/check.h"
@@ -92,7 +93,14 @@ class RingOutput final : public OutputChannel {
 
   bool Send(const ControlEvent& event) override {
     if (!Flush() || !HasRoom()) return false;
-    Push(ChannelElement{.batch = nullptr, .event = event});
+    Push(ChannelElement{.batch = nullptr, .event = event, .origin = nullptr});
+    return true;
+  }
+
+  bool SendOrigin(const OriginRef& origin) override {
+    if (!Flush() || !HasRoom()) return false;
+    static const auto kNone = std::make_shared<const std::string>();
+    Push(ChannelElement{.batch = nullptr, .event = {}, .origin = origin == nullptr ? kNone : origin});
     return true;
   }
 
@@ -122,7 +130,7 @@ class RingOutput final : public OutputChannel {
 
   void PushBatch(std::unique_ptr<Batch> batch) {
     AddBytes(ring_->bytes_given, *batch);
-    Push(ChannelElement{.batch = std::move(batch), .event = {}});
+    Push(ChannelElement{.batch = std::move(batch), .event = {}, .origin = nullptr});
   }
 
   void Push(ChannelElement element) {

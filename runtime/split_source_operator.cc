@@ -1,7 +1,12 @@
 #include "runtime/split_source_operator.h"
 
+#include <absl/strings/escaping.h>
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
+
+#include "base/logging.h"
 
 namespace eagre {
 namespace {
@@ -19,8 +24,9 @@ int64_t MaxDriftMs(const WatermarkSettings& settings, const Configuration& confi
   return config.GetDurationMs("pipeline.watermark-alignment.max-drift");
 }
 
-SplitSourceOperator::SplitSourceOperator(const WatermarkSettings& settings)
+SplitSourceOperator::SplitSourceOperator(const WatermarkSettings& settings, Poison policy)
     : settings_(settings),
+      policy_(policy),
       emitter_(settings),
       splits_("source splits", StateDistribution::kSplit, "split",
               {.encode =
@@ -45,6 +51,12 @@ Status SplitSourceOperator::Open(OperatorContext& context) {
   emitter_.Open(context);
   max_drift_ms_ = MaxDriftMs(settings_, context.config());
   splits_processed_ = &context.AddCounter("numSplitsProcessed");
+  isolation_ = context.isolation();
+  if (isolating()) {
+    isolated_until_ms_ =
+        context.clock().NowMs() + context.config().GetDurationMs("restart-strategy.isolation.duration");
+    isolated_ = {.operator_id = isolation_->operator_id, .source = context.operator_name(), .policy = policy_};
+  }
   EAGRE_ASSIGN_OR_RETURN(reader_, OpenReader());
   return OkStatus();
 }
@@ -56,6 +68,7 @@ Status SplitSourceOperator::Begin() {
 }
 
 StatusOr<SourceOperator::Produced> SplitSourceOperator::Produce() {
+  origin_.reset();
   EAGRE_ASSIGN_OR_RETURN(const BatchRead read, ReadBatch());
   if (read.records > 0) emitter_.OnRecords(read.split_id, read.watermark_ms, read.records, read.watermark_at_once);
   if (read.split_finished) {
@@ -65,6 +78,7 @@ StatusOr<SourceOperator::Produced> SplitSourceOperator::Produce() {
       OnSplitEnd(read.split_id);
     }
     emitter_.OnSplitEnd(read.split_id);
+    if (isolating()) progress_.erase(std::string(read.split_id));
     Send({.kind = SourceEvent::Kind::kSplitFinished, .split_id = std::string(read.split_id)});
   }
   if (max_drift_ms_ > 0 && (read.records > 0 || read.split_finished)) Align(/*report_anyway=*/false);
@@ -75,6 +89,46 @@ StatusOr<SourceOperator::Produced> SplitSourceOperator::Produce() {
     case ReadResult::kEnd: return Produced::kEnd;
   }
   return Internal("a reader returned no ReadResult");
+}
+
+bool SplitSourceOperator::BeginIsolated(std::string_view split_id, size_t records, bool final) {
+  auto found = progress_.find(split_id);
+  if (found == progress_.end()) found = progress_.emplace(std::string(split_id), Progress()).first;
+  Progress& progress = found->second;
+  progress.records += static_cast<int64_t>(records);
+  isolated_.split = split_id;
+  isolated_.position = reader_->RecordPosition();
+  if (isolated_.position.empty()) {
+    isolated_.position = fmt::format("record {}{}", progress.records,
+                                     progress.from.empty() ? "" : " behind " + absl::CHexEscape(progress.from));
+  }
+  isolated_.policy = final || records > 1 ? Poison::kFail : policy_;
+  if (records > 1) {
+    isolated_.position = fmt::format("one of the {} records up to {}", records, isolated_.position);
+  } else if (isolated_.policy != Poison::kFail && isolation_->poison.contains({isolated_.split, isolated_.position})) {
+    EAGRE_LOG_WARN("source '{}': the record at {} of {} is poison and is {}", isolated_.source, isolated_.position,
+                   isolated_.split,
+                   policy_ == Poison::kSideOutput ? "put into the side output 'poison-records'" : "skipped");
+    if (policy_ == Poison::kSkip) CountSkipped(1);
+    return true;
+  }
+  origin_ = std::make_shared<const std::string>(isolated_.Encode());
+  // Timestamps and watermarks are made by user code too. The chain takes the identity back.
+  if (const OperatorIdentity* current = CurrentOperator(); current != nullptr) {
+    identity_ = *current;
+    identity_.origin = origin_->c_str();
+    SetCurrentOperator(&identity_);
+  }
+  return false;
+}
+
+Status SplitSourceOperator::OnCheckpointComplete(int64_t checkpoint_id) {
+  if (isolating() && context_->clock().NowMs() >= isolated_until_ms_) {
+    EAGRE_LOG_INFO("source '{}': no record was found to be poison for a while, reading on in full batches",
+                   isolated_.source);
+    isolation_ = nullptr;
+  }
+  return reader_->OnCheckpointComplete(checkpoint_id);
 }
 
 Status SplitSourceOperator::OnProcessingTime(int64_t now_ms, bool& done) {
@@ -114,7 +168,10 @@ void SplitSourceOperator::Send(const SourceEvent& event) {
 }
 
 Status SplitSourceOperator::OnAssigned(std::vector<SourceSplit> splits) {
-  for (const SourceSplit& split : splits) emitter_.splits().AddSplit(split.id);
+  for (const SourceSplit& split : splits) {
+    emitter_.splits().AddSplit(split.id);
+    if (isolating()) progress_[split.id] = {.from = split.state};
+  }
   if (reader_->idle_without_splits()) emitter_.splits().set_idle_without_splits(true);
   return reader_->AddSplits(std::move(splits));
 }

@@ -3,12 +3,15 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/crash_report.h"
 #include "runtime/operator.h"
+#include "runtime/record_origin.h"
 #include "runtime/source_events.h"
 #include "runtime/split_source.h"
 #include "runtime/watermark_emitter.h"
@@ -31,7 +34,8 @@ class SplitSourceOperator : public SourceOperator, private SourceReaderContext {
     done = true;
     return reader_->OnBarrier(checkpoint_id, done);
   }
-  Status OnCheckpointComplete(int64_t checkpoint_id) final { return reader_->OnCheckpointComplete(checkpoint_id); }
+  Status OnCheckpointComplete(int64_t checkpoint_id) final;
+  OriginRef record_origin() const final { return origin_; }
 
  protected:
   // What one call of the reader did.
@@ -44,7 +48,16 @@ class SplitSourceOperator : public SourceOperator, private SourceReaderContext {
     bool watermark_at_once = false;       // it is not to wait for the interval
   };
 
-  explicit SplitSourceOperator(const WatermarkSettings& settings);
+  SplitSourceOperator(const WatermarkSettings& settings, Poison policy);
+
+  // The attempt hunts for a poison record: ReadBatch is to read one.
+  bool isolating() const { return isolation_ != nullptr; }
+  // That one was read, or `records` by a reader that heeds no limit; what happens from now on is its work. True when it
+  // is known as poison: it is to be taken back, and is counted when it is skipped. Never when it cannot be taken back
+  // (`final`). REQUIRES: isolating().
+  bool BeginIsolated(std::string_view split_id, size_t records, bool final);
+  Poison policy() const { return policy_; }
+  const RecordOrigin& isolated() const { return isolated_; }
 
   // Called once, in Open; the operator that derives from this owns the reader.
   virtual StatusOr<SplitReader*> OpenReader() = 0;
@@ -69,12 +82,24 @@ class SplitSourceOperator : public SourceOperator, private SourceReaderContext {
   void Align(bool report_anyway);
 
   const WatermarkSettings settings_;
+  const Poison policy_;
   WatermarkEmitter emitter_;
   SplitReader* reader_ = nullptr;
   WholeState splits_;  // those of the reader, with their positions
   std::vector<SourceSplit> restored_;
   Counter* splits_processed_ = nullptr;
   bool waiting_ = false;  // the reader said that it has nothing now
+  // Isolation; of a split, the state that this attempt began with and the records read since.
+  struct Progress {
+    std::string from;
+    int64_t records = 0;
+  };
+  const SourceIsolation* isolation_ = nullptr;
+  int64_t isolated_until_ms_ = 0;
+  std::map<std::string, Progress, std::less<>> progress_;
+  RecordOrigin isolated_;
+  OriginRef origin_;           // of the record that was read last
+  OperatorIdentity identity_;  // this operator's, with the origin
   // Alignment; see SourceCoordinator.
   int64_t max_drift_ms_ = 0;
   int64_t allowed_ms_ = kMaxWatermark;

@@ -192,7 +192,9 @@ StatusOr<bool> Task::TakeElement() {
     if (!taken) continue;
     if (element.batch != nullptr) {
       taken_from_ = index;
-      chain_->PushBatch(inputs_[index].input, std::move(element.batch));
+      chain_->PushBatch(inputs_[index].input, std::move(element.batch), inputs_[index].origin);
+    } else if (element.origin != nullptr) {
+      inputs_[index].origin = element.origin->empty() ? nullptr : std::move(element.origin);
     } else if (element.event.kind == ControlEvent::Kind::kBarrier) {
       if (checkpoints_ != nullptr) OnBarrier(index, element.event.value);
     } else {

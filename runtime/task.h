@@ -32,7 +32,8 @@ struct TaskStats {
 
 struct TaskInput {
   std::unique_ptr<InputChannel> channel;
-  int input = 0;  // the head operator's input that it belongs to: union edges share one
+  int input = 0;               // the head operator's input that it belongs to: union edges share one
+  OriginRef origin = nullptr;  // of the records that come
 };
 
 struct TaskOptions {

@@ -44,6 +44,9 @@ class TaskOperatorContext final : public OperatorContext {
   // `scope` and `node`'s chain outlive the context.
   TaskOperatorContext(TaskScope& scope, int node, std::string operator_id, std::string operator_name);
 
+  // Of a source, before it is opened.
+  void set_isolation(std::unique_ptr<const SourceIsolation> isolation) { isolation_ = std::move(isolation); }
+
   // The chain is made of nodes that hold their contexts, so it is known only afterwards.
   void Attach(Chain& chain) { chain_ = &chain; }
 
@@ -64,6 +67,7 @@ class TaskOperatorContext final : public OperatorContext {
   bool checkpointing() const override { return scope_.checkpointing; }
   StateBackend* state_backend() override { return scope_.state_backend; }
   MetricScope metric_scope() const override;
+  const SourceIsolation* isolation() const override { return isolation_.get(); }
   AccumulatorSet& accumulators() override { return scope_.accumulators; }
   const std::map<std::string, std::string>& parameters() const override { return *scope_.parameters; }
   void EmitEvent(const ControlEvent& event) override { chain_->QueueEvent(node_, event); }
@@ -79,6 +83,7 @@ class TaskOperatorContext final : public OperatorContext {
   const std::string operator_id_;
   const std::string operator_name_;
   Chain* chain_ = nullptr;
+  std::unique_ptr<const SourceIsolation> isolation_;
   OperatorMetrics metrics_;
 };
 

@@ -185,6 +185,7 @@ class Worker::Impl {
     info.set_vertex(failure.vertex_name);
     info.set_operator_name(failure.operator_name);
     info.set_subtask(failure.subtask);
+    if (failure.origin != nullptr) info.set_origin(*failure.origin);
     info.set_time_ms(environment_.executor->clock().NowMs());
     info.set_secondary(secondary);
     info.set_damaged_checkpoint(IsDamagedCheckpoint(failure.status));

@@ -54,6 +54,7 @@ proto::FailureInfo DescribeWorkerExit(const WorkerExit& exit, const proto::Deplo
   failure.set_operator_name(report.operator_name);
   failure.set_subtask(report.subtask);
   failure.set_stack(report.stack);
+  failure.set_origin(report.origin);
   return failure;
 }
 

@@ -117,6 +117,10 @@ std::vector<SourceSplit> FileRead::Snapshot() const {
   return splits;
 }
 
+std::string FileRead::RecordPosition() const {
+  return fmt::format("byte {}", lines_.window_offset() + static_cast<int64_t>(row_.offset));
+}
+
 Status FileRead::OnMalformed(std::optional<MalformedLine>& malformed) {
   const std::string& path = lines_.split().path;
   const int64_t offset = lines_.window_offset() + static_cast<int64_t>(row_.offset);

@@ -74,6 +74,8 @@ class FileRead {
     return false;
   }
   StatusOr<bool> NextWindow();
+  // Of the row that NextRow met last: "byte 4711".
+  std::string RecordPosition() const;
 
  private:
   void MaybeRequest();

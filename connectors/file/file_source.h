@@ -31,6 +31,7 @@ class FileReader final : public SourceReader<T> {
   void PauseSplits(const std::vector<std::string>& split_ids) override { read_.PauseSplits(split_ids); }
   void ResumeSplits(const std::vector<std::string>& split_ids) override { read_.ResumeSplits(split_ids); }
   std::vector<SourceSplit> Snapshot() const override { return read_.Snapshot(); }
+  std::string RecordPosition() const override { return read_.RecordPosition(); }
 
   StatusOr<ReadResult> Read(SplitOutput<T>& out) override {
     EAGRE_ASSIGN_OR_RETURN(const ReadResult begun, read_.Begin());

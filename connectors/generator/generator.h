@@ -65,15 +65,16 @@ class GeneratorReader final : public SourceReader<T> {
   void ResumeSplits(const std::vector<std::string>& split_ids) override { range_.Resume(split_ids); }
   std::vector<SourceSplit> Snapshot() const override { return range_.Snapshot(); }
   int64_t NextReadMs() const override { return range_.NextReadMs(); }
+  std::string RecordPosition() const override { return "index " + std::to_string(last_); }
 
   StatusOr<ReadResult> Read(SplitOutput<T>& out) override {
-    const int64_t capacity = static_cast<int64_t>(TypedBatch<T>::Type().capacity);
     // A batch has records of one split.
     for (bool begun = false; !out.full() && (!begun || range_.only_split()); begun = true) {
-      const IndexRangeReader::Run run = range_.Next(capacity - static_cast<int64_t>(out.batch().size()));
+      const IndexRangeReader::Run run = range_.Next(static_cast<int64_t>(out.room()));
       if (run.result != ReadResult::kMore) return run.result;
       if (!begun) out.BeginSplit(range_.split_id());
       for (int64_t i = 0; i < run.count; ++i) Make(run.first + i, out);
+      last_ = run.first + run.count - 1;
       if (!range_.Advance(run.count)) continue;
       out.FinishSplit();
       break;
@@ -90,6 +91,7 @@ class GeneratorReader final : public SourceReader<T> {
 
   IndexRangeReader range_;
   const bool rated_;
+  int64_t last_ = 0;  // index that was made last
   F function_;
 };
 

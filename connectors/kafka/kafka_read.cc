@@ -89,6 +89,7 @@ struct KafkaRead::Impl {
   std::unique_ptr<KafkaReaderMetrics> metrics;
   std::map<std::string, std::unique_ptr<Partition>, std::less<>> partitions;
   Partition* current = nullptr;  // the parser has its messages
+  int64_t last_offset = -1;      // of the message that was taken last
   std::unique_ptr<Partition> ended;
   std::string last_id;  // read last: the next one in turn comes after it
   bool no_more_splits = false;
@@ -347,6 +348,7 @@ StatusOr<bool> KafkaRead::Next(void* record, int64_t& timestamp_ms, const KafkaM
   Impl::Partition& partition = *impl.current;
   while (partition.at_hand()) {
     message = &partition.messages[partition.next++];
+    impl.last_offset = message->offset;
     const Status status = impl.parser->Parse(record);
     if (!status.ok()) EAGRE_RETURN_IF_ERROR(impl.OnMalformed(*message, status, malformed));
     partition.split.next_offset = message->offset + 1;
@@ -356,6 +358,10 @@ StatusOr<bool> KafkaRead::Next(void* record, int64_t& timestamp_ms, const KafkaM
     return true;
   }
   return false;
+}
+
+std::string KafkaRead::RecordPosition() const {
+  return fmt::format("offset {}", impl_->last_offset);
 }
 
 bool KafkaRead::FinishIfAtEnd() {

@@ -63,6 +63,8 @@ class KafkaRead {
                       std::optional<MalformedLine>& malformed);
   // After Next was false: the partition was read to its stopping offset, and is given up.
   bool FinishIfAtEnd();
+  // Of the message that Next took last: "offset 12".
+  std::string RecordPosition() const;
 
  private:
   struct Impl;

@@ -41,6 +41,7 @@ class KafkaReader final : public SourceReader<T> {
   void PauseSplits(const std::vector<std::string>& split_ids) override { read_.PauseSplits(split_ids); }
   void ResumeSplits(const std::vector<std::string>& split_ids) override { read_.ResumeSplits(split_ids); }
   std::vector<SourceSplit> Snapshot() const override { return read_.Snapshot(); }
+  std::string RecordPosition() const override { return read_.RecordPosition(); }
   Status OnBarrier(int64_t checkpoint_id, bool& done) override { return read_.OnBarrier(checkpoint_id, done); }
   Status OnCheckpointComplete(int64_t checkpoint_id) override { return read_.OnCheckpointComplete(checkpoint_id); }
   bool idle_without_splits() const override { return true; }

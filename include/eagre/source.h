@@ -7,6 +7,9 @@
 // Job::Read takes an object of a class derived from Source<T> by value, or by shared pointer (ReadShared).
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -23,8 +26,13 @@ namespace eagre {
 template <typename T>
 class SplitOutput {
  public:
-  SplitOutput(eagre::Output& output, internal::SideOutputs& side_outputs)
-      : output_(&output), side_outputs_(&side_outputs) {}
+  /// Room for at most `max_records` of one Read, those for side outputs counted.
+  SplitOutput(eagre::Output& output, internal::SideOutputs& side_outputs,
+              size_t max_records = std::numeric_limits<size_t>::max())
+      : output_(&output),
+        side_outputs_(&side_outputs),
+        limit_(std::min(output.type().capacity, max_records)),
+        one_(max_records == 1) {}
 
   /// The split that the records of this call are of. Once per Read, before the first record. The view must stay valid
   /// until Read has returned.
@@ -32,8 +40,13 @@ class SplitOutput {
   /// That split is read to its end. Read returns after it.
   void FinishSplit() { finished_ = true; }
 
-  /// Read returns when this is true.
-  bool full() const { return output_->full() || side_outputs_->AnyFull(); }
+  /// Read returns when this is true. To be asked after every record: there may be room for a single one.
+  bool full() const { return room() == 0 || output_->full() || side_outputs_->AnyFull(); }
+  /// So many records may follow before `full` must be asked again.
+  size_t room() const {
+    const size_t size = output_->batch().size();
+    return size >= limit_ ? 0 : limit_ - size;
+  }
   /// The next record's object, to be filled by assignment: it may hold values of an earlier use. `timestamp_ms` is the
   /// event time that the input itself gives the record, if any.
   T& Next(int64_t timestamp_ms = kNoTimestamp) {
@@ -49,17 +62,22 @@ class SplitOutput {
   template <typename X>
   void Output(const OutputTag<X>& tag, std::type_identity_t<X> value) {
     side_outputs_->template Emit<X>(tag, std::move(value), kNoTimestamp);
+    if (one_) limit_ = 0;
   }
 
   // ---- for the operator ----
   TypedBatch<T>& batch() { return static_cast<TypedBatch<T>&>(output_->batch()); }
   std::string_view split_id() const { return split_id_; }
   bool finished() const { return finished_; }
+  // A record went to a side output, and there was room for one only.
+  bool one_aside() const { return one_ && limit_ == 0; }
 
  private:
   eagre::Output* output_;
   internal::SideOutputs* side_outputs_;
   std::string_view split_id_;
+  size_t limit_;
+  const bool one_;
   bool finished_ = false;
 };
 

@@ -19,13 +19,14 @@ class SourceStream : public DataStream<T> {
  public:
   static SourceStream Create(StreamGraph& graph, std::shared_ptr<const Source<T>> source, std::string name) {
     auto strategy = std::make_shared<WatermarkStrategy<T>>();
+    auto poison = std::make_shared<Poison>(Poison::kFail);
     StreamNode node{.name = name.empty() ? source->Name() : std::move(name), .kind = "source"};
     node.ports = {&TypedBatch<T>::Type()};
-    node.create_operator = [source, strategy](const StreamNode& self) {
-      return MakeSourceOperator<T>(source, *strategy, self.side_outputs);
+    node.create_operator = [source, strategy, poison](const StreamNode& self) {
+      return MakeSourceOperator<T>(source, *strategy, *poison, self.side_outputs);
     };
     node.create_coordinator = [source, strategy] { return MakeSourceCoordinator<T>(source, strategy->settings()); };
-    return SourceStream(graph, graph.AddNode(std::move(node)), std::move(strategy));
+    return SourceStream(graph, graph.AddNode(std::move(node)), std::move(strategy), std::move(poison));
   }
 
   SourceStream& Name(std::string name) { return DataStream<T>::Name(std::move(name)), *this; }
@@ -34,6 +35,11 @@ class SourceStream : public DataStream<T> {
   SourceStream& SlotSharingGroup(std::string group) { return DataStream<T>::SlotSharingGroup(std::move(group)), *this; }
   SourceStream& SetParallelism(int parallelism) { return DataStream<T>::SetParallelism(parallelism), *this; }
 
+  /// What becomes of a record of this source that fails the job again and again; Poison::kFail unless set.
+  SourceStream& OnPoison(Poison policy) {
+    *poison_ = policy;
+    return *this;
+  }
   SourceStream& WithWatermarks(WatermarkStrategy<T> strategy) {
     *strategy_ = std::move(strategy);
     return *this;
@@ -44,10 +50,13 @@ class SourceStream : public DataStream<T> {
   }
 
  private:
-  SourceStream(StreamGraph& graph, int node, std::shared_ptr<WatermarkStrategy<T>> strategy)
-      : DataStream<T>(graph, {{node, 0}}), strategy_(std::move(strategy)) {}
+  SourceStream(StreamGraph& graph, int node, std::shared_ptr<WatermarkStrategy<T>> strategy,
+               std::shared_ptr<Poison> poison)
+      : DataStream<T>(graph, {{node, 0}}), strategy_(std::move(strategy)), poison_(std::move(poison)) {}
 
-  std::shared_ptr<WatermarkStrategy<T>> strategy_;  // shared with the graph's node until the job is built
+  // Shared with the graph's node until the job is built.
+  std::shared_ptr<WatermarkStrategy<T>> strategy_;
+  std::shared_ptr<Poison> poison_;
 };
 
 }  // namespace eagre

@@ -7,8 +7,10 @@
 #include <utility>
 #include <vector>
 
+#include "eagre/poison.h"
 #include "eagre/source.h"
 #include "eagre/watermark_strategy.h"
+#include "record/json.h"
 #include "runtime/source_coordinator.h"
 #include "runtime/split_source_operator.h"
 
@@ -17,9 +19,9 @@ namespace eagre {
 template <typename T>
 class TypedSourceOperator final : public SplitSourceOperator {
  public:
-  TypedSourceOperator(std::shared_ptr<const Source<T>> source, WatermarkStrategy<T> strategy,
+  TypedSourceOperator(std::shared_ptr<const Source<T>> source, WatermarkStrategy<T> strategy, Poison policy,
                       std::vector<std::string> side_outputs)
-      : SplitSourceOperator(strategy.settings()),
+      : SplitSourceOperator(strategy.settings(), policy),
         source_(std::move(source)),
         strategy_(std::move(strategy)),
         side_outputs_(std::move(side_outputs)) {}
@@ -37,9 +39,12 @@ class TypedSourceOperator final : public SplitSourceOperator {
   }
 
   StatusOr<BatchRead> ReadBatch() override {
-    SplitOutput<T> out(context_->output(0), side_outputs_);
+    SplitOutput<T> out = isolating() ? SplitOutput<T>(context_->output(0), side_outputs_, 1)
+                                     : SplitOutput<T>(context_->output(0), side_outputs_);
     const size_t from = out.batch().size();
     EAGRE_ASSIGN_OR_RETURN(const ReadResult result, reader_->Read(out));
+    if (isolating()) [[unlikely]]
+      Isolate(out, from);
     const BatchWatermark watermark = strategy_.Advance(out.split_id(), out.batch(), from);
     return BatchRead{.result = result,
                      .split_id = out.split_id(),
@@ -47,6 +52,19 @@ class TypedSourceOperator final : public SplitSourceOperator {
                      .records = out.batch().size() - from,
                      .watermark_ms = watermark.watermark_ms,
                      .watermark_at_once = watermark.at_once};
+  }
+  void Isolate(SplitOutput<T>& out, size_t from) {
+    const size_t records = out.batch().size() - from + (out.one_aside() ? 1 : 0);
+    if (records == 0 || !BeginIsolated(out.split_id(), records, out.one_aside())) return;
+    if (policy() == Poison::kSideOutput) {
+      side_outputs_.Emit(kPoisonRecords,
+                         PoisonRecord{.source = isolated().source,
+                                      .split = isolated().split,
+                                      .position = isolated().position,
+                                      .record = ToJson(out.batch()[from])},
+                         kNoTimestamp);
+    }
+    out.batch().Truncate(from);
   }
   void OnPeriodicWatermarks(SplitWatermarks& splits) override { strategy_.AdvancePeriodically(splits); }
   void OnSplitEnd(std::string_view split_id) override { strategy_.EndSplit(split_id); }
@@ -60,8 +78,9 @@ class TypedSourceOperator final : public SplitSourceOperator {
 /// For StreamNode::create_operator, once per subtask; `side_outputs` are the node's tags.
 template <typename T>
 std::unique_ptr<Operator> MakeSourceOperator(std::shared_ptr<const Source<T>> source, WatermarkStrategy<T> strategy,
-                                             std::vector<std::string> side_outputs) {
-  return std::make_unique<TypedSourceOperator<T>>(std::move(source), std::move(strategy), std::move(side_outputs));
+                                             Poison policy, std::vector<std::string> side_outputs) {
+  return std::make_unique<TypedSourceOperator<T>>(std::move(source), std::move(strategy), policy,
+                                                  std::move(side_outputs));
 }
 
 /// For StreamNode::create_coordinator.

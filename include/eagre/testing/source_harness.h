@@ -34,8 +34,8 @@ class SourceHarness {
     coordinator_ = MakeSourceCoordinator<T>(source_, strategy_.settings());
     EAGRE_RETURN_IF_ERROR(coordinator_->Start(coordinator_context_));
     for (int i = 0; i < parallelism(); ++i) {
-      readers_.push_back(std::make_unique<OperatorHarness>(HarnessMode::kBatches,
-                                                           MakeSourceOperator<T>(source_, strategy_, side_outputs_)));
+      readers_.push_back(std::make_unique<OperatorHarness>(
+          HarnessMode::kBatches, MakeSourceOperator<T>(source_, strategy_, Poison::kFail, side_outputs_)));
       OperatorHarness& reader = *readers_.back();
       reader.context().set_subtask(i, parallelism());
       reader.context().mutable_config() = config_;

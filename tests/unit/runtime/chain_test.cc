@@ -34,6 +34,11 @@ class StubbornChannel final : public OutputChannel {
     log_.push_back((event.kind == ControlEvent::Kind::kWatermark ? "w" : "end") + std::to_string(event.value));
     return true;
   }
+  bool SendOrigin(const OriginRef& origin) override {
+    if (random_.Below(2) == 0) return false;
+    log_.push_back("from " + (origin == nullptr ? "nowhere" : *origin));
+    return true;
+  }
   bool Flush() override { return true; }
   bool HasUnflushed() const override { return false; }
   int64_t QueuedBytes() const override { return 0; }
@@ -159,6 +164,32 @@ TEST_F(ChainTest, KeepsOrderThroughATreeWhateverIsRefused) {
   }
 }
 
+// In an attempt that hunts for a poison record.
+TEST_F(ChainTest, RecordsTakeTheirOriginAlongAndWhatAWatermarkEmitsHasNone) {
+  std::vector<std::string> log;
+  std::vector<ChainNode> nodes;
+  nodes.push_back(Node(std::make_unique<CopyOperator>(1, false), 1, -1));
+  nodes.push_back(Node(std::make_unique<CopyOperator>(2, false), 1, 0));
+  nodes[0].ports[0].child = 1;
+  AddWriter(nodes[1].ports[0], log);
+  auto chain = Make(std::move(nodes));
+  ASSERT_TRUE(chain->Open().ok());
+  for (int64_t value = 1; value <= 2; ++value) {
+    auto batch = std::make_unique<TypedBatch<int64_t>>();
+    batch->Append(value) = value;
+    chain->PushBatch(0, std::move(batch), std::make_shared<const std::string>("line " + std::to_string(value)));
+    ASSERT_TRUE(Drain(*chain).ok());
+    chain->TakeInput();
+  }
+  chain->PushEvent({ControlEvent::Kind::kWatermark, 7});
+  ASSERT_TRUE(Drain(*chain).ok());
+  const std::vector<std::string> fired(9, "1000007");
+  std::vector<std::string> expected{"from line 1", "1", "1", "from line 2", "2", "2", "from nowhere"};
+  expected.insert(expected.end(), fired.begin(), fired.end());
+  expected.push_back("w7");
+  EXPECT_EQ(log, expected);
+}
+
 class ExplodingOperator final : public Operator {
  public:
   explicit ExplodingOperator(int64_t copies) : copies_(copies) {}
@@ -224,6 +255,7 @@ TEST_F(ChainTest, AnExceptionOfUserCodeBecomesAFailureThatNamesTypeTextAndOperat
   const Status status = Drain(*chain);
   EXPECT_THAT(std::string(StatusMessage(status)), ::testing::HasSubstr("std::out_of_range: no such account"));
   EXPECT_EQ(chain->failed_operator(), chain->node(0).context->operator_name());
+  EXPECT_EQ(chain->failed_origin(), nullptr);
 }
 
 }  // namespace
