@@ -85,9 +85,19 @@ TEST_F(RecoveryTest, ABoundedJobCommitsEverythingBeforeItIsFinished) {
   ExpectExactlyOnce();
 }
 
-TEST_F(RecoveryTest, KilledWorkersLoseNothingAndDoNothingTwice) {
-  ASSERT_NO_FATAL_FAILURE(StartCluster(2, 2, CheckpointOptions()));
-  const std::string job_id = SubmitCounting({"-p", "3"});
+class BackendRecoveryTest : public RecoveryTest, public testing::WithParamInterface<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Backends, BackendRecoveryTest, testing::Values("hashmap", "rocksdb"),
+                         [](const auto& backend) { return backend.param; });
+
+// Above RocksDB a slot has room for hardly an object.
+const Words kNoRoom = {"taskmanager.memory.managed.size=32mb",
+                       "state.backend.rocksdb.memory.object-cache-ratio=0.00001"};
+
+TEST_P(BackendRecoveryTest, KilledWorkersLoseNothingAndDoNothingTwice) {
+  Words options = CheckpointOptions();
+  options.insert(options.end(), kNoRoom.begin(), kNoRoom.end());
+  ASSERT_NO_FATAL_FAILURE(StartCluster(2, 2, options));
+  const std::string job_id = SubmitCounting({"-p", "3", "-D", "state.backend.type=" + GetParam()});
   int kills = 0;
   while (kills < 6 && State(job_id) != "FINISHED") {
     ASSERT_TRUE(AwaitCheckpoint(job_id)) << Job(job_id).DebugString();
@@ -151,6 +161,40 @@ TEST_F(RecoveryTest, AJobManagerThatWasStalledWhileAnotherTookOverCompletesAndCo
   second_job_manager->Signal(SIGTERM);
   EXPECT_EQ(second_task_manager->AwaitExit(), 0);
   EXPECT_EQ(second_job_manager->AwaitExit(), 0);
+}
+
+// Stopped with a savepoint and resumed from it by the other backend, at another parallelism.
+TEST_F(RecoveryTest, ASavepointMovesFromMemoryToRocksDbAndBack) {
+  Words cluster = CheckpointOptions();
+  cluster.insert(cluster.end(), kNoRoom.begin(), kNoRoom.end());
+  ASSERT_NO_FATAL_FAILURE(StartCluster(2, 4, cluster));
+  struct Leg {
+    const char* backend;
+    const char* parallelism;
+  };
+  const Leg legs[] = {{"hashmap", "2"}, {"rocksdb", "8"}, {"hashmap", "3"}, {"rocksdb", "1"}};
+  std::string savepoint;
+  for (const Leg& leg : legs) {
+    SCOPED_TRACE(std::string(leg.backend) + " at " + leg.parallelism);
+    Words options = {"-p", leg.parallelism,
+                     "-D", std::string("state.backend.type=") + leg.backend,
+                     "-D", "pipeline.max-parallelism=128"};
+    if (!savepoint.empty()) options.insert(options.end(), {"-s", savepoint});
+    const std::string job_id = SubmitCounting(options);
+    if (&leg == &legs[3]) {
+      ASSERT_TRUE(AwaitState(job_id, "FINISHED")) << Job(job_id).DebugString();
+      break;
+    }
+    ASSERT_TRUE(AwaitTrue([&] { return Job(job_id).checkpoints().completed_count() > 0; }))
+        << Job(job_id).DebugString();
+    const Ended stopped = RunOnCluster({"stop", "-p", Path("savepoints"), job_id});
+    ASSERT_EQ(stopped.status, 0) << stopped.err;
+    const size_t at = stopped.out.find("Path: ");
+    ASSERT_NE(at, std::string::npos) << stopped.out;
+    savepoint = stopped.out.substr(at + 6, stopped.out.find('\n', at) - at - 6);
+    ASSERT_TRUE(AwaitState(job_id, "FINISHED")) << Job(job_id).DebugString();
+  }
+  ExpectExactlyOnce();
 }
 
 }  // namespace
