@@ -7,7 +7,9 @@
 #   scripts/kafka.sh topic create NAME [--partitions N] [--config KEY=VALUE]...
 #   scripts/kafka.sh topic list | describe NAME | delete NAME
 #   scripts/kafka.sh produce TOPIC                   a record per line of standard input
-#   scripts/kafka.sh consume TOPIC [--max N] [--uncommitted]
+#   scripts/kafka.sh consume TOPIC [--max N] [--to-end] [--uncommitted]
+#                                                    records, one a line: only what is committed unless told otherwise; for
+#                                                    ever, or until there are N, or until no more has come for three seconds
 # Everything takes --dir DIR, where the broker's data, settings and log are: build/kafka unless given. A broker that is
 # started again in its folder has its topics and its port again. --secure adds a listener with TLS and SASL/SCRAM, user
 # alice with password alice-secret; users, ports and certificates are in DIR/broker.env.
@@ -24,7 +26,7 @@ fail() {
   exit "${2:-1}"
 }
 usage() {
-  sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+  sed -n '2,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
   exit 2
 }
 
@@ -234,17 +236,23 @@ topic_command() {
 }
 
 consume() {
-  local topic=${1:-} options=(--from-beginning --isolation-level read_committed)
+  local topic=${1:-} isolation=read_committed options=(--from-beginning)
   [[ -n $topic ]] || usage
   shift
   while (($# > 0)); do
     case $1 in
       --max) options+=(--max-messages "$2") && shift 2 ;;
-      --uncommitted) options+=(--isolation-level read_uncommitted) && shift ;;
+      --to-end)
+        options+=(--timeout-ms 3000) && shift
+        # Which the tool calls an error.
+        java_options+=(-Dorg.slf4j.simpleLogger.log.org.apache.kafka.tools.consumer.ConsoleConsumer=off)
+        ;;
+      --uncommitted) isolation=read_uncommitted && shift ;;
       *) usage ;;
     esac
   done
-  tool org.apache.kafka.tools.consumer.ConsoleConsumer --bootstrap-server "$bootstrap" --topic "$topic" "${options[@]}"
+  tool org.apache.kafka.tools.consumer.ConsoleConsumer --bootstrap-server "$bootstrap" --topic "$topic" \
+    --isolation-level "$isolation" "${options[@]}"
 }
 
 case $command in
