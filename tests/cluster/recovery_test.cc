@@ -41,7 +41,7 @@ class RecoveryTest : public ClusterTest {
       std::string line;
       while (std::getline(file, line)) {
         long long key = 0, count = 0;
-        EXPECT_EQ(std::sscanf(line.c_str(), R"({"key":%lld,"count":%lld})", &key, &count), 2) << line;
+        EXPECT_EQ(std::sscanf(line.c_str(), R"({"key":%lld,"count":%lld,)", &key, &count), 2) << line;
         counts[key].push_back(count);
       }
     }
