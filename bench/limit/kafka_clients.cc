@@ -19,9 +19,9 @@ rd_kafka_t* NewKafkaHandle(rd_kafka_type_t type, const KafkaSettings& settings) 
 
 rd_kafka_t* NewKafkaProducer(const std::string& servers) {
   return NewKafkaHandle(RD_KAFKA_PRODUCER, {{"bootstrap.servers", servers},
-                                       {"enable.idempotence", "true"},
-                                       {"queue.buffering.max.messages", "200000"},
-                                       {"queue.buffering.max.kbytes", "131072"}});
+                                            {"enable.idempotence", "true"},
+                                            {"queue.buffering.max.messages", "200000"},
+                                            {"queue.buffering.max.kbytes", "131072"}});
 }
 
 void ProduceRecord(rd_kafka_t* producer, rd_kafka_topic_t* topic, int32_t partition, std::string_view value) {

@@ -33,11 +33,11 @@ struct KafkaResults {
 
 LoopSink RunKafkaWindowLoop(const std::string& servers, const std::string& in, const std::string& out, int64_t events) {
   rd_kafka_t* consumer = NewKafkaHandle(RD_KAFKA_CONSUMER, {{"bootstrap.servers", servers},
-                                                       {"group.id", "loop"},
-                                                       {"enable.auto.commit", "false"},
-                                                       {"enable.auto.offset.store", "false"},
-                                                       {"fetch.wait.max.ms", "100"},
-                                                       {"queued.max.messages.kbytes", "16384"}});
+                                                            {"group.id", "loop"},
+                                                            {"enable.auto.commit", "false"},
+                                                            {"enable.auto.offset.store", "false"},
+                                                            {"fetch.wait.max.ms", "100"},
+                                                            {"queued.max.messages.kbytes", "16384"}});
   rd_kafka_poll_set_consumer(consumer);
   rd_kafka_topic_partition_list_t* list = rd_kafka_topic_partition_list_new(1);
   rd_kafka_topic_partition_list_add(list, in.c_str(), 0)->offset = RD_KAFKA_OFFSET_BEGINNING;
