@@ -187,10 +187,9 @@ void KafkaProducer::OnFailed(const rd_kafka_message_t& message) {
   std::lock_guard lock(mutex_);
   if (!error_.ok()) return;
   const std::string partition = message.partition < 0 ? "" : fmt::format(", partition {}", message.partition);
-  error_ = KafkaError(message.err,
-                      fmt::format("writing a record of {} bytes to topic '{}'{}", message.len,
-                                  message.rkt == nullptr ? "?" : rd_kafka_topic_name(message.rkt), partition),
-                      rd_kafka_message_errstr(&message));
+  error_ =
+      KafkaError(message.err, fmt::format("writing a record of {} bytes to topic '{}'{}", message.len,
+                                          message.rkt == nullptr ? "?" : rd_kafka_topic_name(message.rkt), partition));
   permanent_.store(IsPermanent(message.err), std::memory_order_release);
   failed_.store(true, std::memory_order_release);
 }

@@ -89,6 +89,18 @@ std::vector<int64_t> EndsOf(const std::string& bootstrap, const std::string& top
   return ends;
 }
 
+void Deny(const std::string& bootstrap, const std::string& user, const std::string& topic,
+          rd_kafka_AclOperation_t operation) {
+  char error[512];
+  const std::string principal = "User:" + user;
+  rd_kafka_AclBinding_t* object = rd_kafka_AclBinding_new(
+      RD_KAFKA_RESOURCE_TOPIC, topic.c_str(), RD_KAFKA_RESOURCE_PATTERN_LITERAL, principal.c_str(), "*", operation,
+      RD_KAFKA_ACL_PERMISSION_TYPE_DENY, error, sizeof(error));
+  Admin(bootstrap, "denying",
+        [&](rd_kafka_t* handle, rd_kafka_queue_t* queue) { rd_kafka_CreateAcls(handle, &object, 1, nullptr, queue); });
+  rd_kafka_AclBinding_destroy(object);
+}
+
 std::string ReadSetting(const std::string& path, const std::string& name) {
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
@@ -197,6 +209,16 @@ std::string KafkaBroker::NewTopic(int partitions, const std::map<std::string, st
   return topic;
 }
 
+void KafkaBroker::DeleteTopic(const std::string& topic) {
+  rd_kafka_DeleteTopic_t* object = rd_kafka_DeleteTopic_new(topic.c_str());
+  Admin(bootstrap_, "deleting topic " + topic, [&](rd_kafka_t* handle, rd_kafka_queue_t* queue) {
+    rd_kafka_DeleteTopics(handle, &object, 1, nullptr, queue);
+  });
+  rd_kafka_DeleteTopic_destroy(object);
+  const Handle handle = NewHandle(RD_KAFKA_PRODUCER, {{"bootstrap.servers", bootstrap_}});
+  EXPECT_TRUE(AwaitTrue([&] { return PartitionsOf(handle.get(), topic) == 0; }));
+}
+
 void KafkaBroker::AddPartitions(const std::string& topic, int partitions) {
   char error[512];
   rd_kafka_NewPartitions_t* object =
@@ -228,14 +250,11 @@ void KafkaBroker::DeleteRecordsBefore(const std::string& topic, int32_t partitio
 }
 
 void KafkaBroker::DenyWrite(const std::string& user, const std::string& topic) {
-  char error[512];
-  const std::string principal = "User:" + user;
-  rd_kafka_AclBinding_t* object = rd_kafka_AclBinding_new(
-      RD_KAFKA_RESOURCE_TOPIC, topic.c_str(), RD_KAFKA_RESOURCE_PATTERN_LITERAL, principal.c_str(), "*",
-      RD_KAFKA_ACL_OPERATION_WRITE, RD_KAFKA_ACL_PERMISSION_TYPE_DENY, error, sizeof(error));
-  Admin(bootstrap_, "denying",
-        [&](rd_kafka_t* handle, rd_kafka_queue_t* queue) { rd_kafka_CreateAcls(handle, &object, 1, nullptr, queue); });
-  rd_kafka_AclBinding_destroy(object);
+  Deny(bootstrap_, user, topic, RD_KAFKA_ACL_OPERATION_WRITE);
+}
+
+void KafkaBroker::DenyRead(const std::string& user, const std::string& topic) {
+  Deny(bootstrap_, user, topic, RD_KAFKA_ACL_OPERATION_READ);
 }
 
 void KafkaBroker::Produce(const std::string& topic, const std::vector<TestMessage>& messages) {
@@ -317,6 +336,14 @@ int64_t KafkaBroker::CommittedOffset(const std::string& group, const std::string
   const int64_t offset = list->elems[0].offset;
   rd_kafka_topic_partition_list_destroy(list);
   return offset < 0 ? -1 : offset;
+}
+
+void KafkaBroker::CommitOffset(const std::string& group, const std::string& topic, int32_t partition, int64_t offset) {
+  const Handle handle = NewHandle(RD_KAFKA_CONSUMER, {{"bootstrap.servers", bootstrap_}, {"group.id", group}});
+  rd_kafka_topic_partition_list_t* list = rd_kafka_topic_partition_list_new(1);
+  rd_kafka_topic_partition_list_add(list, topic.c_str(), partition)->offset = offset;
+  ExpectOk(rd_kafka_commit(handle.get(), list, 0), "committing an offset");
+  rd_kafka_topic_partition_list_destroy(list);
 }
 
 bool KafkaBroker::HasOpenTransaction(const std::string& topic) {

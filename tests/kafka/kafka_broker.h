@@ -41,9 +41,11 @@ class KafkaBroker {
   static std::string NewName(const std::string& prefix);
   void CreateTopic(const std::string& topic, int partitions, const std::map<std::string, std::string>& config = {});
   std::string NewTopic(int partitions, const std::map<std::string, std::string>& config = {});
+  void DeleteTopic(const std::string& topic);
   void AddPartitions(const std::string& topic, int partitions);
   void DeleteRecordsBefore(const std::string& topic, int32_t partition, int64_t offset);
   void DenyWrite(const std::string& user, const std::string& topic);
+  void DenyRead(const std::string& user, const std::string& topic);
 
   void Produce(const std::string& topic, const std::vector<TestMessage>& messages);
   // {"id":<i>,"key":<i % keys>} with i from `from` to below `to`, by i modulo partitions.
@@ -53,6 +55,7 @@ class KafkaBroker {
   std::vector<TestMessage> Consume(const std::string& topic, bool committed = true);
   // The offset that the group has committed; -1 when none.
   int64_t CommittedOffset(const std::string& group, const std::string& topic, int32_t partition);
+  void CommitOffset(const std::string& group, const std::string& topic, int32_t partition, int64_t offset);
   // A transaction that is begun and not ended stands in the way of those who read only what is committed.
   bool HasOpenTransaction(const std::string& topic);
 

@@ -121,6 +121,20 @@ TEST(KafkaSourceTest, StartsAndStopsWhereItIsTold) {
   }
 }
 
+TEST(KafkaSourceTest, GoesOnFromWhatAGroupHasCommitted) {
+  const std::string topic = Broker().NewTopic(2);
+  Broker().ProduceNumbers(topic, 1, 0, 100);
+  const std::string group = KafkaBroker::NewName("group");
+  Broker().CommitOffset(group, topic, 0, 70);
+  const auto source = [&] { return KafkaSource<Event>(Broker().bootstrap()).Topics({topic}).GroupId(group); };
+  const auto behind = Collect(source().StartFrom(KafkaOffsets::Committed()).StopAt(KafkaOffsets::Latest()));
+  ASSERT_TRUE(behind.ok()) << behind.status();
+  EXPECT_EQ(Ids(*behind), Range(70, 100));
+  const auto before = Collect(source().StopAt(KafkaOffsets::Committed()));
+  ASSERT_TRUE(before.ok()) << before.status();
+  EXPECT_EQ(Ids(*before), Range(0, 70));
+}
+
 TEST(KafkaSourceTest, KeyHeadersTimestampAndOffsetAreThereForAFunction) {
   const std::string topic = Broker().NewTopic(1);
   Broker().Produce(

@@ -1,44 +1,37 @@
-// Counts the records of each key in keyed state, from Kafka to Kafka: the numbers of a key are 1, 2, 3... without a gap
-// and without a repetition exactly when nothing was lost and nothing was done twice.
+// Counts records by key, from Kafka to Kafka.
 //   --servers HOST:PORT --input TOPIC --output TOPIC --guarantee none|at-least-once|exactly-once
 //   [--bounded] (to the end as it is at the start) [--pattern] (the input is a pattern) [--discover MS]
 //   [--lost-marker-again] [--transaction-timeout MS]
-#include <eagre/eagre.h>
+//   [--certificate FILE --user NAME --password-file FILE] (TLS and SCRAM)
+#include <fstream>
+#include <iterator>
 
 #include "connectors/kafka/kafka.h"
+#include "tests/cluster/jobs/counting.h"
 
 using namespace eagre;
+using namespace eagre::counting;
 
 namespace {
 
-struct Numbered {
-  int64_t id = 0;
-  int64_t key = 0;
-};
-EAGRE_RECORD(Numbered, id, key);
-
-struct Counted {
-  int64_t key = 0;
-  int64_t count = 0;
-  int64_t id = 0;
-};
-EAGRE_RECORD(Counted, key, count, id);
-
-class Count : public KeyedProcessFunction<int64_t, Numbered, Counted> {
- public:
-  void ProcessElement(const Numbered& event, Context&, Collector<Counted>& out) override {
-    out.Collect({event.key, ++count_.Mutable(), event.id});
-  }
-
- private:
-  ValueState<int64_t> count_{this, "count"};
-};
+template <typename Client>
+Client Secure(Client client, const JobArgs& args) {
+  if (!args.Has("certificate")) return client;
+  std::ifstream file(args.Get("password-file"));
+  const std::string password(std::istreambuf_iterator<char>(file), {});
+  return std::move(client)
+      .Property("properties.security.protocol", "SASL_SSL")
+      .Property("properties.ssl.ca.location", args.Get("certificate"))
+      .Property("properties.sasl.mechanism", "SCRAM-SHA-256")
+      .Property("properties.sasl.username", args.Get("user"))
+      .Property("properties.sasl.password", password);
+}
 
 }  // namespace
 
 EAGRE_JOB(job, args) {
   const std::string servers = args.Get("servers");
-  KafkaSource<Numbered> source(servers);
+  KafkaSource<Numbered> source = Secure(KafkaSource<Numbered>(servers), args);
   source = args.Has("pattern") ? std::move(source).TopicPattern(args.Get("input"))
                                : std::move(source).Topics({args.Get("input")});
   source = std::move(source).GroupId("count-" + args.Get("output"));
@@ -46,7 +39,7 @@ EAGRE_JOB(job, args) {
   if (args.Has("discover")) {
     source = std::move(source).DiscoverEvery(std::chrono::milliseconds(args.GetInt("discover", 0)));
   }
-  KafkaSink sink = KafkaSink(servers, args.Get("output"))
+  KafkaSink sink = Secure(KafkaSink(servers, args.Get("output")), args)
                        .TransactionTimeout(std::chrono::milliseconds(args.GetInt("transaction-timeout", 10'000)));
   const std::string guarantee = args.Get("guarantee", "exactly-once");
   if (guarantee == "exactly-once") sink = std::move(sink).ExactlyOnce();
