@@ -1,8 +1,10 @@
 #include "runtime/worker.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/logging.h"
+#include "record/json_text.h"
 #include "runtime/attempt.h"
 #include "runtime/data_network.h"
 #include "runtime/exchange.h"
@@ -12,6 +14,21 @@
 
 namespace eagre {
 namespace {
+
+// What user code says may have any bytes; messages between processes are UTF-8.
+std::string ReadableText(std::string_view text) {
+  std::string readable;
+  while (!text.empty()) {
+    const size_t size = internal::Utf8CharacterBytes(text);
+    if (size == 0) {
+      readable += "\uFFFD";
+    } else {
+      readable += text.substr(0, size);
+    }
+    text.remove_prefix(std::max<size_t>(size, 1));
+  }
+  return readable;
+}
 
 constexpr int64_t kReportIntervalMs = 500;
 
@@ -181,7 +198,7 @@ class Worker::Impl {
     proto::WorkerToTaskManager message;
     *message.mutable_failed()->mutable_attempt() = deploy_.attempt();
     proto::FailureInfo& info = *message.mutable_failed()->mutable_failure();
-    info.set_message(std::string(StatusMessage(failure.status)));
+    info.set_message(ReadableText(StatusMessage(failure.status)));
     info.set_vertex(failure.vertex_name);
     info.set_operator_name(failure.operator_name);
     info.set_subtask(failure.subtask);

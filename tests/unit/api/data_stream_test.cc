@@ -225,6 +225,15 @@ TEST(DataStreamErrors, AnExceptionOfUserCodeFailsTheJobNamingTheOperator) {
   EXPECT_THAT(std::string(StatusMessage(status)), HasSubstr("seven is not allowed"));
 }
 
+TEST(DataStreamErrors, AnExceptionMayHoldAnyBytes) {
+  LocalJob job;
+  auto broken = job.Read(Generate<int64_t>(10, [](int64_t i) { return i; })).Map([](int64_t) -> int64_t {
+    throw std::runtime_error("no text: \xff\x80, and more");
+  });
+  const Status status = broken.ExecuteAndCollect().status();
+  EXPECT_THAT(std::string(StatusMessage(status)), HasSubstr("no text: \uFFFD\uFFFD, and more"));
+}
+
 TEST(DataStreamErrors, MistakesInTheGraphAreReportedWithTheOperatorsName) {
   LocalJob same_uid;
   auto numbers = same_uid.Read(Generate<int64_t>(1, [](int64_t i) { return i; }));
