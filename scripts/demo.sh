@@ -1,19 +1,22 @@
 #!/usr/bin/env bash
 # Shows Eagre at work: builds it, starts a cluster of a JobManager and two TaskManagers, runs the financial monitoring job
 # over a million generated transactions, and holds its alerts against the frauds that were mixed in.
-#   scripts/demo.sh [--count N] [--seed S]
+#   scripts/demo.sh [--kafka] [--count N] [--seed S]
+# With --kafka the transactions come from a topic of an Apache Kafka that is started here, and the alerts are shown as they
+# are read back from another.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 count=1000000
 seed=7
+kafka=false
 while (($# > 0)); do
   case $1 in
-    --count) count=$2 ;;
-    --seed) seed=$2 ;;
-    *) sed -n '2,4s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;
+    --count) count=$2 && shift 2 ;;
+    --seed) seed=$2 && shift 2 ;;
+    --kafka) kafka=true && shift ;;
+    *) sed -n '2,6s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 2 ;;
   esac
-  shift 2
 done
 
 "$root/scripts/build.sh" release
@@ -26,9 +29,15 @@ rm -rf "$work/output" "$work/logs" "$work/tmp"
 mkdir -p "$work/logs" "$work/tmp"
 
 daemons=()
+in_kafka() {
+  local verb=$1
+  shift
+  "$root/scripts/kafka.sh" "$verb" --dir "$work/kafka" "$@"
+}
 stop_cluster() {
   local pid
   for pid in "${daemons[@]}"; do kill -TERM "$pid" 2>/dev/null || true; done
+  if $kafka; then in_kafka stop > /dev/null || true; fi
   wait
   daemons=()
 }
@@ -72,12 +81,47 @@ for i in 1 2; do
     -D "jobmanager.rpc.address=${address%:*}" -D "jobmanager.rpc.port=${address##*:}" -D taskmanager.numberOfTaskSlots=2
 done
 
-echo "Running the financial monitoring job at parallelism 4 ..."
-"$bin/eagre" run -m "$address" -p 4 "$jobs/fraud_detection.so" -- --input "$transactions" --output "$work/output"
+# The job runs until everything is read, is then stopped, and the alerts are kept as the other way keeps them.
+run_over_kafka() {
+  local servers job topic reader total
+  echo "Starting Apache Kafka ..."
+  rm -rf "$work/kafka" "$work/checkpoints"
+  in_kafka start
+  servers=$(in_kafka status | sed -E 's/.*running at ([^ ]+) .*/\1/')
+  for topic in transactions assessments alerts metrics; do in_kafka topic create "$topic" --partitions 4 > /dev/null; done
 
-echo
-echo "Some of the alerts:"
-cat "$work"/output/alerts/*.ndjson | sed -n 1,5p
+  echo "Running the financial monitoring job from Kafka to Kafka at parallelism 4 ..."
+  job=$("$bin/eagre" run -m "$address" -d -p 4 -D execution.checkpointing.interval=2s \
+    -D "execution.checkpointing.dir=$work/checkpoints" "$jobs/fraud_detection.so" -- --kafka "$servers" |
+    sed -nE 's/.*JobID ([0-9a-f]{32}).*/\1/p')
+
+  echo "Writing $count transactions to the topic 'transactions'; the first alerts, as they come back:"
+  mkdir -p "$work/output/alerts"
+  in_kafka consume alerts --max 5 2> /dev/null &
+  reader=$!
+  in_kafka produce transactions < "$transactions" > /dev/null
+  wait "$reader"
+
+  # Behind a drain everything that was read is assessed and committed; so first everything must be read.
+  total=0
+  while ((${total:-0} < count)); do
+    total=$("$bin/eagre" info -m "$address" "$job" | sed -n 's/^Records in: //p' | tr -d ,)
+    sleep 0.2
+  done
+  "$bin/eagre" stop -m "$address" --drain -p "$work/checkpoints" "$job" > /dev/null
+  in_kafka consume alerts --to-end > "$work/output/alerts/alerts.ndjson"
+  echo "$(wc -l < "$work/output/alerts/alerts.ndjson") alerts are in the topic 'alerts'."
+}
+
+if $kafka; then
+  run_over_kafka
+else
+  echo "Running the financial monitoring job at parallelism 4 ..."
+  "$bin/eagre" run -m "$address" -p 4 "$jobs/fraud_detection.so" -- --input "$transactions" --output "$work/output"
+  echo
+  echo "Some of the alerts:"
+  cat "$work"/output/alerts/*.ndjson | sed -n 1,5p
+fi
 echo
 echo "Against the labels:"
 "$bin/score_alerts" --transactions "$transactions" --alerts "$work/output/alerts"

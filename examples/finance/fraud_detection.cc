@@ -3,10 +3,15 @@
 //   eagre run fraud_detection.so -- --input transactions.ndjson --output out/
 //
 // writes out/assessments, out/alerts and out/metrics, each a folder of NDJSON files.
+//
+//   eagre run fraud_detection.so -- --kafka localhost:9092
+//
+// reads the topic "transactions" for ever and writes the topics "assessments", "alerts" and "metrics", exactly once.
 #include <chrono>
 
 #include <eagre/eagre.h>
 
+#include "connectors/kafka/kafka.h"
 #include "examples/finance/financial_metrics.h"
 #include "examples/finance/fraud_detection_engine.h"
 #include "examples/finance/records.h"
@@ -15,11 +20,12 @@ using namespace eagre;
 using namespace finance;
 using namespace std::chrono_literals;
 
-EAGRE_JOB(job, args) {
-  job.SetName("Real-time Financial Monitoring System");
-  const std::string output = args.Get("output");
+namespace {
 
-  auto transactions = job.Read(NdjsonFiles<FinancialTransaction>(args.Get("input")))
+// `make_sink` makes the sink for what is called so.
+template <typename S, typename MakeSink>
+void Monitor(Job& job, S source, const MakeSink& make_sink) {
+  auto transactions = job.Read(std::move(source))
                           .WithWatermarks(BoundedOutOfOrderness(30s), &FinancialTransaction::timestamp)
                           .Name("transactions")
                           .Uid("transactions");
@@ -40,7 +46,22 @@ EAGRE_JOB(job, args) {
                      .Name("metrics per minute")
                      .Uid("metrics");
 
-  assessments.WriteTo(NdjsonSink(output + "/assessments")).Name("assessments").Uid("assessments-sink");
-  assessments.SideOutput(kAlerts).WriteTo(NdjsonSink(output + "/alerts")).Name("alerts").Uid("alerts-sink");
-  metrics.WriteTo(NdjsonSink(output + "/metrics")).Name("metrics").Uid("metrics-sink");
+  assessments.WriteTo(make_sink("assessments")).Name("assessments").Uid("assessments-sink");
+  assessments.SideOutput(kAlerts).WriteTo(make_sink("alerts")).Name("alerts").Uid("alerts-sink");
+  metrics.WriteTo(make_sink("metrics")).Name("metrics").Uid("metrics-sink");
+}
+
+}  // namespace
+
+EAGRE_JOB(job, args) {
+  job.SetName("Real-time Financial Monitoring System");
+  if (args.Has("kafka")) {
+    const std::string servers = args.Get("kafka");
+    Monitor(job, KafkaSource<FinancialTransaction>(servers).Topics({"transactions"}).GroupId("fraud-detection"),
+            [&](const std::string& topic) { return KafkaSink(servers, topic).ExactlyOnce(); });
+  } else {
+    const std::string output = args.Get("output");
+    Monitor(job, NdjsonFiles<FinancialTransaction>(args.Get("input")),
+            [&](const std::string& folder) { return NdjsonSink(output + "/" + folder); });
+  }
 }
