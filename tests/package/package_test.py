@@ -87,7 +87,7 @@ def main():
     run(["cpack", "-G", "DEB", "--config", build / "CPackConfig.cmake", "-B", scratch / "deb"], cwd=build)
     package = next((scratch / "deb").glob("eagre_*_amd64.deb"))
     depends = run(["dpkg-deb", "-f", package, "Depends"])
-    for needed in ("libc6", "libgrpc++", "libsimdjson"):
+    for needed in ("libc6", "libgrpc++", "librdkafka1", "libsimdjson"):
         assert needed in depends, f"{needed} is not among the dependencies: {depends}"
     contents = run(["dpkg-deb", "-c", package])
     for path in ("./usr/bin/eagre", "./usr/lib/libeagre.so", "./usr/include/eagre/eagre/eagre.h", "./usr/share/eagre/job.flags",
