@@ -101,7 +101,7 @@ class KafkaChaosTest : public KafkaClusterTest {
   static constexpr int64_t kAtOnce = 30 * kKeys;
 
   SeededRandom random_{1};
-  Words properties_;  // of daemons that are started again
+  Words properties_;           // of daemons that are started again
   std::vector<size_t> alive_;  // TaskManagers
   std::string job_id_;
   int64_t produced_ = 0;

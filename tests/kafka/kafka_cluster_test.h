@@ -1,5 +1,5 @@
-// What the tests of jobs from Kafka to Kafka on a cluster share: topics of numbered records, a job that counts them, and
-// a verifier that is a consumer of its own and reads only what is committed.
+// What the tests of jobs from Kafka to Kafka on a cluster share: topics of numbered records, a job that counts them,
+// and a verifier that is a consumer of its own and reads only what is committed.
 #pragma once
 
 #include <fmt/format.h>

@@ -126,11 +126,11 @@ TEST_F(KafkaObservationTest, SecretsAreShownNowhere) {
   NewTopics(1);
   Produce(0, 100);
   ASSERT_NO_FATAL_FAILURE(StartCluster(1, 1, CheckpointOptions()));
-  const std::string job_id = Submit(
-      "kafka_count",
-      {"--servers", Broker().secure_bootstrap(), "--input", in_, "--output", out_, "--certificate",
-       Broker().certificate(), "--user", "alice", "--password-file", WriteFile("password", "alice-secret")},
-      {"-p", "1", "-D", "env.log.level=DEBUG"});
+  const std::string job_id =
+      Submit("kafka_count",
+             {"--servers", Broker().secure_bootstrap(), "--input", in_, "--output", out_, "--certificate",
+              Broker().certificate(), "--user", "alice", "--password-file", WriteFile("password", "alice-secret")},
+             {"-p", "1", "-D", "env.log.level=DEBUG"});
   ASSERT_TRUE(AwaitRecords(out_, 100)) << Job(job_id).DebugString();
   const auto clean = Not(HasSubstr("alice-secret"));
   for (const Words& command : {Words{"info", job_id}, Words{"logs", job_id}, Words{"list"}}) {

@@ -14,8 +14,8 @@ EAGRE_JOB(job, args) {
   if (args.Has("idle")) watermarks = watermarks.WithIdleness(milliseconds(args.GetInt("idle", 0)));
   if (args.Has("drift")) watermarks = watermarks.WithAlignment(milliseconds(args.GetInt("drift", 0)));
   const KafkaSink sink(args.Get("servers"), args.Get("output"));
-  auto records = job.Read(KafkaSource<Numbered>(args.Get("servers")).Topics({args.Get("input")}))
-                     .WithWatermarks(watermarks);
+  auto records =
+      job.Read(KafkaSource<Numbered>(args.Get("servers")).Topics({args.Get("input")})).WithWatermarks(watermarks);
   if (args.Has("copy")) {
     records.WriteTo(sink);
   } else {
