@@ -8,7 +8,6 @@
 #include <memory>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "base/random.h"
@@ -18,6 +17,7 @@
 #include "eagre/operators/sort_operator.h"
 #include "eagre/operators/window_operator.h"
 #include "tests/testing/backend_under_test.h"
+#include "tests/testing/failing_operator.h"
 #include "tests/testing/operator_checkpoints.h"
 
 namespace eagre {
@@ -44,11 +44,10 @@ std::unique_ptr<KeyExtractor<Event, std::string>> UserKey() {
   return std::make_unique<SelectorKeyExtractor<Event, std::string, std::string Event::*>>(&Event::user);
 }
 
-// The input of the whole operator: records and watermarks.
-using Step = std::variant<std::vector<Stamped<Event>>, int64_t>;
-using Outputs = std::vector<std::pair<int64_t, std::string>>;
+using Step = OperatorStep<Event>;
 
-std::vector<Step> RandomInput(Random& random, int64_t step_ms) {
+std::vector<Step> RandomEvents(Random& random) {
+  constexpr int64_t kStepMs = 700;
   std::vector<Step> input;
   int64_t watermark = 0;
   const uint64_t users = 1 + random.Below(400);
@@ -57,25 +56,18 @@ std::vector<Step> RandomInput(Random& random, int64_t step_ms) {
     for (auto& record : records) {
       record.value = {"user " + std::to_string(random.Below(users)), static_cast<int64_t>(random.Below(1000))};
       record.timestamp =
-          watermark - step_ms / 4 + static_cast<int64_t>(random.Below(static_cast<uint64_t>(step_ms * 3)));
+          watermark - kStepMs / 4 + static_cast<int64_t>(random.Below(static_cast<uint64_t>(kStepMs * 3)));
     }
     input.emplace_back(std::move(records));
-    if (random.Below(2) == 0) input.emplace_back(watermark += static_cast<int64_t>(random.Below(step_ms)));
+    if (random.Below(2) == 0) input.emplace_back(watermark += static_cast<int64_t>(random.Below(kStepMs)));
   }
   input.emplace_back(kMaxWatermark);
   return input;
 }
 
-struct Subject {
-  std::function<std::unique_ptr<Operator>()> make;
-  bool keyed = true;
-  bool in_order = false;  // each subtask's output has an order that must be kept
-  std::function<Outputs(OperatorHarness&)> take;
-};
-
 template <typename T>
-Outputs TakeTexts(OperatorHarness& harness) {
-  Outputs outputs;
+EmittedTexts TakeTexts(OperatorHarness& harness) {
+  EmittedTexts outputs;
   for (const Stamped<T>& record : harness.Take<T>()) {
     std::string text;
     ByteWriter writer(text);
@@ -85,174 +77,22 @@ Outputs TakeTexts(OperatorHarness& harness) {
   return outputs;
 }
 
-// All subtasks of the operator under test.
-class Job {
- public:
-  Job(const Subject& subject, int parallelism, std::function<void(OperatorHarness&)> add_port,
-      BackendKind backend = BackendKind::kMemory)
-      : subject_(subject), parallelism_(parallelism) {
-    for (int i = 0; i < parallelism; ++i) {
-      backends_.push_back(NewBackend(backend));
-      harnesses_.push_back(std::make_unique<OperatorHarness>(ModeOf(i), subject.make()));
-      OperatorHarness& harness = *harnesses_.back();
-      harness.context().set_subtask(i, parallelism);
-      harness.context().set_state_backend(backends_.back().get());
-      add_port(harness);
-      if (subject.keyed) harness.SetHasher(std::make_unique<ExtractorKeyHasher<Event, std::string>>(UserKey()));
-      EXPECT_TRUE(harness.Open().ok());
-      checkpoints_.push_back(std::make_unique<OperatorCheckpoints>(harness.op<Operator>()));
-    }
-  }
-  void Begin() {
-    for (auto& one : checkpoints_) one->Begin();
-  }
-  void Restore(const std::vector<SubtaskCheckpoint>& stored, bool may_inherit) {
-    for (int i = 0; i < parallelism_; ++i) {
-      const Status status = checkpoints_[static_cast<size_t>(i)]->Restore(stored, i, parallelism_, may_inherit);
-      ASSERT_TRUE(status.ok()) << status;
-    }
-  }
-  void Apply(const Step& step, size_t number) {
-    if (std::holds_alternative<int64_t>(step)) {
-      for (auto& harness : harnesses_) ASSERT_TRUE(harness->Watermark(std::get<int64_t>(step)).ok());
-    } else {
-      std::vector<std::vector<Stamped<Event>>> parts(harnesses_.size());
-      for (const Stamped<Event>& record : std::get<0>(step)) {
-        const size_t part =
-            subject_.keyed
-                ? static_cast<size_t>(SubtaskOfKeyGroup(KeyGroupOf(KeyHash(record.value.user), 128), parallelism_, 128))
-                : number % harnesses_.size();
-        parts[part].push_back(record);
-      }
-      for (size_t i = 0; i < parts.size(); ++i) ASSERT_TRUE(harnesses_[i]->Push<Event>(parts[i]).ok());
-    }
-  }
-  Outputs Take() {
-    Outputs all;
-    for (auto& harness : harnesses_) {
-      const Outputs part = subject_.take(*harness);
-      if (subject_.in_order) {
-        EXPECT_TRUE(
-            std::is_sorted(part.begin(), part.end(), [](const auto& a, const auto& b) { return a.first < b.first; }));
-      }
-      all.insert(all.end(), part.begin(), part.end());
-    }
-    return all;
-  }
-  void Seal(Random& random) {
-    for (auto& one : checkpoints_) one->Seal(random);
-  }
-  bool Encode(Random& random) {
-    bool whole = true;
-    for (auto& one : checkpoints_) whole &= one->Encode(random);
-    return whole;
-  }
-  std::vector<SubtaskCheckpoint> Stored() const {
-    std::vector<SubtaskCheckpoint> stored;
-    for (const auto& one : checkpoints_) stored.push_back(one->Stored());
-    return stored;
-  }
-
- private:
-  // Each subtask runs in another mode.
-  static HarnessMode ModeOf(int subtask) {
-    return kAllHarnessModes[static_cast<size_t>(subtask) % std::size(kAllHarnessModes)];
-  }
-
-  const Subject& subject_;
-  const int parallelism_;
-  std::vector<std::unique_ptr<StateBackend>> backends_;
-  std::vector<std::unique_ptr<OperatorHarness>> harnesses_;
-  std::vector<std::unique_ptr<OperatorCheckpoints>> checkpoints_;
-};
-
-// `rescale`: each start has another parallelism. `backends`: that of each start, in turn.
-struct Mode {
-  bool rescale = false;
-  std::vector<BackendKind> backends = {BackendKind::kMemory};
-};
-void PrintTo(const Mode& mode, std::ostream* out) {
-  *out << (mode.rescale ? "Rescaled" : "");
-  for (const BackendKind kind : mode.backends) *out << BackendName(kind);
+// Of an operator that emits T.
+template <typename T>
+OperatorSubject<Event> Plain(std::function<std::unique_ptr<Operator>()> make) {
+  return {.make = std::move(make),
+          .add_ports = [](OperatorHarness& harness) { harness.AddPort<T>(); },
+          .take = &TakeTexts<T>};
 }
-const Mode kModes[] = {
-    {false, {BackendKind::kMemory}},
-    {true, {BackendKind::kMemory}},
-    {false, {BackendKind::kMapStore}},
-    {true, {BackendKind::kMapStore}},
-    {true, {BackendKind::kMemory, BackendKind::kRocksDb}},  // from one to the other and back
-};
-
-// Runs the input, failing now and then.
-template <typename Out>
-void ExpectSurvives(const Subject& subject, const Mode& mode, int64_t step_ms) {
-  const bool rescale = mode.rescale;
-  const auto add_port = [](OperatorHarness& harness) { harness.AddPort<Out>(); };
-  const uint64_t seeds = mode.backends.back() == BackendKind::kMemory ? 2 : 1;
-  // Each opens databases, which takes its time.
-  const int most_failures = mode.backends.back() == BackendKind::kRocksDb ? 3 : 8;
-  for (uint64_t seed = 0; seed < seeds; ++seed) {
-    SCOPED_TRACE(seed);
-    SeededRandom random(seed);
-    const std::vector<Step> input = RandomInput(random, step_ms);
-    Job undisturbed(subject, 2, add_port);
-    for (size_t i = 0; i < input.size(); ++i) undisturbed.Apply(input[i], i);
-    Outputs expected = undisturbed.Take();
-
-    const auto parallelism = [&] { return rescale ? 1 + static_cast<int>(random.Below(4)) : 2; };
-    auto job = std::make_unique<Job>(subject, parallelism(), add_port, mode.backends.back());
-    job->Begin();
-    Outputs committed;  // up to the last whole checkpoint
-    Outputs since;      // what came after it, in two parts around the barrier under way
-    Outputs since_barrier;
-    std::vector<SubtaskCheckpoint> stored;  // of the last whole checkpoint
-    size_t stored_position = 0;
-    size_t barrier_position = 0;
-    bool sealed = false;
-    int failures = 0;
-    const auto append = [](Outputs& to, Outputs from) { to.insert(to.end(), from.begin(), from.end()); };
-    for (size_t i = 0; i < input.size();) {
-      job->Apply(input[i], i);
-      ++i;
-      append(sealed ? since_barrier : since, job->Take());
-      if (!sealed && random.Below(4) == 0) {
-        job->Seal(random);
-        sealed = true;
-        barrier_position = i;
-      }
-      for (uint64_t slices = random.Below(8); sealed && slices > 0; --slices) {
-        if (!job->Encode(random)) continue;
-        sealed = false;
-        stored = job->Stored();
-        stored_position = barrier_position;
-        append(committed, std::exchange(since, {}));
-        since = std::exchange(since_barrier, {});
-      }
-      if (failures < most_failures && !stored.empty() && random.Below(12) == 0) {
-        ++failures;
-        sealed = false;
-        since.clear();
-        since_barrier.clear();
-        const BackendKind backend = mode.backends[static_cast<size_t>(failures) % mode.backends.size()];
-        job = std::make_unique<Job>(subject, parallelism(), add_port, backend);
-        job->Restore(stored, !rescale && random.Below(2) == 0);
-        if (testing::Test::HasFatalFailure()) return;
-        i = stored_position;
-      }
-    }
-    append(committed, since);
-    append(committed, since_barrier);
-    std::sort(expected.begin(), expected.end());
-    std::sort(committed.begin(), committed.end());
-    EXPECT_GT(failures, 2);
-    EXPECT_GT(expected.size(), 30u);
-    ASSERT_EQ(committed, expected);
-  }
+template <typename T>
+OperatorSubject<Event> Keyed(std::function<std::unique_ptr<Operator>()> make) {
+  OperatorSubject<Event> subject = Plain<T>(std::move(make));
+  subject.key = &Event::user;
+  return subject;
 }
-
-template <typename Out>
-Subject Keyed(std::function<std::unique_ptr<Operator>()> make) {
-  return {.make = std::move(make), .take = &TakeTexts<Out>};
+OperatorSubject<Event> InOrder(OperatorSubject<Event> subject) {
+  subject.in_order = true;
+  return subject;
 }
 
 auto SumFolding() {
@@ -267,15 +107,16 @@ auto SumText() {
   };
 }
 
-class OperatorsCheckpointTest : public testing::TestWithParam<Mode> {};
-INSTANTIATE_TEST_SUITE_P(Modes, OperatorsCheckpointTest, testing::ValuesIn(kModes), testing::PrintToStringParamName());
+class OperatorsCheckpointTest : public testing::TestWithParam<FailureMode> {};
+INSTANTIATE_TEST_SUITE_P(Modes, OperatorsCheckpointTest, testing::ValuesIn(kFailureModes),
+                         testing::PrintToStringParamName());
 
 TEST_P(OperatorsCheckpointTest, KeyedWindowsThatFold) {
-  ExpectSurvives<std::string>(Keyed<std::string>([] {
-                                return MakeKeyedWindowOperator<Event, std::string>(
-                                    Tumbling(1s), UserKey(), SumFolding(), EmitByFunction(SumText()));
-                              }),
-                              GetParam(), 700);
+  ExpectSurvives<Event>(Keyed<std::string>([] {
+                          return MakeKeyedWindowOperator<Event, std::string>(Tumbling(1s), UserKey(), SumFolding(),
+                                                                             EmitByFunction(SumText()));
+                        }),
+                        GetParam(), RandomEvents);
 }
 
 TEST_P(OperatorsCheckpointTest, KeyedWindowsThatReduce) {
@@ -284,48 +125,41 @@ TEST_P(OperatorsCheckpointTest, KeyedWindowsThatReduce) {
                               [](Event& sum, const Event& event) { sum.amount += event.amount; }, UserKey(),
                               Tumbling(300ms, 7ms));
                         }),
-                        GetParam(), 700);
+                        GetParam(), RandomEvents);
 }
 
 TEST_P(OperatorsCheckpointTest, KeyedWindowsThatHoldRecords) {
-  ExpectSurvives<std::string>(Keyed<std::string>([] {
-                                return MakeKeyedWindowOperator<Event, std::string>(
-                                    Tumbling(1s), UserKey(), FoldByBuffering<Event>(),
-                                    EmitByFunction([](const std::string& user, const TimeWindow& window,
-                                                      const std::vector<Event>& events, Collector<std::string>& out) {
-                                      std::string text = user + std::to_string(window.start);
-                                      for (const Event& event : events) text += ' ' + std::to_string(event.amount);
-                                      out.Collect(text);
-                                    }));
-                              }),
-                              GetParam(), 700);
+  ExpectSurvives<Event>(Keyed<std::string>([] {
+                          return MakeKeyedWindowOperator<Event, std::string>(
+                              Tumbling(1s), UserKey(), FoldByBuffering<Event>(),
+                              EmitByFunction([](const std::string& user, const TimeWindow& window,
+                                                const std::vector<Event>& events, Collector<std::string>& out) {
+                                std::string text = user + std::to_string(window.start);
+                                for (const Event& event : events) text += ' ' + std::to_string(event.amount);
+                                out.Collect(text);
+                              }));
+                        }),
+                        GetParam(), RandomEvents);
 }
 
 TEST(AllWindowCheckpointTest, WindowsOverAWholeStream) {
-  const auto subject = [](std::function<std::unique_ptr<Operator>()> make) {
-    return Subject{.make = std::move(make), .keyed = false, .take = &TakeTexts<std::string>};
-  };
   // Its parallelism is one; a second subtask gets every other step's records, as an operator of its own.
-  ExpectSurvives<std::string>(
-      subject([] {
-        return MakeAllWindowOperator<Event>(
-            Tumbling(100ms), SumFolding(),
-            EmitByFunction([](const TimeWindow& window, const Sum& sum, Collector<std::string>& out) {
-              out.Collect(fmt::format("{} {}/{}", window.start, sum.count, sum.total));
-            }));
-      }),
-      {}, 700);
+  ExpectSurvives<Event>(Plain<std::string>([] {
+                          return MakeAllWindowOperator<Event>(
+                              Tumbling(100ms), SumFolding(),
+                              EmitByFunction([](const TimeWindow& window, const Sum& sum, Collector<std::string>& out) {
+                                out.Collect(fmt::format("{} {}/{}", window.start, sum.count, sum.total));
+                              }));
+                        }),
+                        {}, RandomEvents);
 }
 
 TEST_P(OperatorsCheckpointTest, SortedKeyedRecords) {
-  ExpectSurvives<Event>({.make = [] { return MakeSortOperator<Event>(); }, .in_order = true, .take = &TakeTexts<Event>},
-                        GetParam(), 700);
+  ExpectSurvives<Event>(InOrder(Keyed<Event>([] { return MakeSortOperator<Event>(); })), GetParam(), RandomEvents);
 }
 
 TEST_P(OperatorsCheckpointTest, SortedRecords) {
-  ExpectSurvives<Event>(
-      {.make = [] { return MakeSortOperator<Event>(); }, .keyed = false, .in_order = true, .take = &TakeTexts<Event>},
-      GetParam(), 700);
+  ExpectSurvives<Event>(InOrder(Plain<Event>([] { return MakeSortOperator<Event>(); })), GetParam(), RandomEvents);
 }
 
 TEST_P(OperatorsCheckpointTest, RollingReduce) {
@@ -333,7 +167,7 @@ TEST_P(OperatorsCheckpointTest, RollingReduce) {
                           return MakeReduceOperator<Event>(
                               [](Event& sum, const Event& event) { sum.amount += event.amount; }, UserKey());
                         }),
-                        GetParam(), 700);
+                        GetParam(), RandomEvents);
 }
 
 TEST(OperatorsRestoredTest, WhatWasLateStaysLateAlthoughTheSourceBeginsBehind) {
@@ -401,10 +235,10 @@ class SumUntilQuiet : public KeyedProcessFunction<std::string, Event, std::strin
 };
 
 TEST_P(OperatorsCheckpointTest, KeyedFunctionsWithStateAndTimers) {
-  ExpectSurvives<std::string>(
+  ExpectSurvives<Event>(
       Keyed<std::string>(
           [] { return MakeKeyedProcessOperator<std::string, Event, std::string>(SumUntilQuiet(), UserKey(), {}); }),
-      GetParam(), 700);
+      GetParam(), RandomEvents);
 }
 
 // Above a store that refuses writes an operator takes what it has room for, then nothing until the store goes on.
