@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,7 +11,9 @@
 #include "cep/automaton.h"
 #include "connectors/generator/generator.h"
 #include "eagre/cep/cep.h"
+#include "eagre/collect_sink.h"
 #include "eagre/job.h"
+#include "eagre/watermark_generator.h"
 #include "tests/vectors/operator_rig.h"
 #include "tests/vectors/vector_expression.h"
 
@@ -133,6 +136,37 @@ TEST(CepStreamTest, PartialMatchesThatAreGivenUpGoToTheirSideOutput) {
   auto found = matches.SideOutput(given_up).ExecuteAndCollect();
   ASSERT_TRUE(found.ok()) << found.status();
   EXPECT_THAT(*found, ElementsAre("ann 1"));
+}
+
+// Time is what the latest click says, behind each batch of them.
+class TimeOfClicks final : public WatermarkGenerator<Click> {
+ public:
+  void OnEvent(const Click&, int64_t timestamp_ms, WatermarkOutput& out) override {
+    out.EmitWatermark(timestamp_ms - 1);
+  }
+};
+
+TEST(CepStreamTest, LateEventsGoToTheirStreamAndIntoNoMatch) {
+  std::vector<Click> clicks(5000, Click{"ann", "home", 15});  // more than a batch
+  clicks.front() = {"ann", "cart", 10};
+  clicks.push_back({"ann", "pay", 12});
+  clicks.push_back({"ann", "pay", 16});
+  LocalJob job;
+  job.SetParallelism(1);
+  auto stream = job.Read(FromValues(clicks)).WithWatermarks(WatermarkStrategy<Click>::ForGenerator([] {
+                                                              return std::make_unique<TimeOfClicks>();
+                                                            }).WithTimestamps(&Click::at));
+  auto patterns = Cep::Match(stream.KeyBy(&Click::user), CartThenPay());
+  auto found = std::make_shared<CollectedRecords<std::string>>();
+  patterns
+      .Select(
+          [](const Match<Click>& match) { return fmt::format("{}-{}", match.First("cart").at, match.Last("pay").at); })
+      .WriteTo(CollectSink<std::string>(found));
+  auto late = patterns.LateEvents().Map([](const Click& click) { return fmt::format("{} {}", click.page, click.at); });
+  auto late_texts = late.ExecuteAndCollect();
+  ASSERT_TRUE(late_texts.ok()) << late_texts.status();
+  EXPECT_THAT(*late_texts, ElementsAre("pay 12"));
+  EXPECT_THAT(found->Take(), ElementsAre("10-16"));
 }
 
 TEST(CepStreamTest, InProcessingTimeEventsAreTakenAsTheyArrive) {
