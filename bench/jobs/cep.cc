@@ -77,11 +77,19 @@ void Die(const char* text) {
   std::exit(1);
 }
 
+enum class Backend { kMemory, kRocksDb };
+
 LoopMatches RunPatternJob(const std::shared_ptr<const std::vector<ShopEvent>>& events,
-                          const Pattern<ShopEvent>& pattern) {
+                          const Pattern<ShopEvent>& pattern, Backend backend = Backend::kMemory) {
   auto found = std::make_shared<LoopMatches>();
   LocalJob job;
   job.SetParallelism(1);
+  if (backend == Backend::kRocksDb) {
+    // The keys fit the cache of decoded objects.
+    job.Set("state.backend.type", "rocksdb");
+    job.Set("state.backend.rocksdb.localdir", DataFolder());
+    job.Set("taskmanager.memory.managed.size", "1gb");
+  }
   auto stream = job.Read(FromMemory<ShopEvent>(events))
                     .WithWatermarks(BoundedOutOfOrderness(std::chrono::milliseconds(kShopLatenessMs)),
                                     [](const ShopEvent& event) { return event.timestamp; });
@@ -116,6 +124,21 @@ void ComparePattern(const char* name, const std::function<std::vector<ShopEvent>
     std::exit(1);
   }
   PrintLine(name, "loop", 1, comparison, {{"matches", static_cast<double>(of_loop.count)}});
+}
+
+// The same job on RocksDB, beside itself in memory.
+void CompareRocksDb(const char* name, const std::function<std::vector<ShopEvent>()>& make_events,
+                    const Pattern<ShopEvent>& pattern) {
+  if (!Chosen(name)) return;
+  const auto shared = std::make_shared<const std::vector<ShopEvent>>(make_events());
+  const auto count = static_cast<int64_t>(shared->size());
+  LoopMatches on_rocksdb;
+  LoopMatches in_memory;
+  const Comparison comparison = Compare(
+      5, [&] { return on_rocksdb = RunPatternJob(shared, pattern, Backend::kRocksDb), count; },
+      [&] { return in_memory = RunPatternJob(shared, pattern), count; });
+  if (on_rocksdb != in_memory) Die("the backends differ in what they find");
+  PrintLine(name, "memory backend", 1, comparison, {{"matches", static_cast<double>(in_memory.count)}});
 }
 
 class NoListener final : public cep::MatchListener {
@@ -200,22 +223,20 @@ int main(int argc, char** argv) {
   constexpr uint64_t kUsers = 100'000;
   const auto count = static_cast<size_t>(6'000'000 * Scale());
 
-  ComparePattern(
-      "cep_strict",
-      [&] {
-        return MakeCycledEvents(count, kUsers, {3, 0, 1, 3, 0, 3, 0, 1, 2, 3});
-      },
-      ShopPattern::Begin("a").Where(OfType(0)).Next("b").Where(OfType(1)).Next("c").Where(OfType(2)), RunStrictLoop);
-  ComparePattern(
-      "cep_funnel", [&] { return MakeFunnelEvents(count, kUsers, kShopLatenessMs); },
-      ShopPattern::Begin("login")
-          .Where(OfType(0))
-          .FollowedBy("view")
-          .Where(OfType(1))
-          .FollowedBy("purchase")
-          .Where(OfType(2))
-          .Within(std::chrono::milliseconds(kFunnelWindowMs)),
-      RunFunnelLoop);
+  const auto cycles = [&] { return MakeCycledEvents(count, kUsers, {3, 0, 1, 3, 0, 3, 0, 1, 2, 3}); };
+  const auto strict = ShopPattern::Begin("a").Where(OfType(0)).Next("b").Where(OfType(1)).Next("c").Where(OfType(2));
+  const auto journeys = [&] { return MakeFunnelEvents(count, kUsers, kShopLatenessMs); };
+  const auto funnel = ShopPattern::Begin("login")
+                          .Where(OfType(0))
+                          .FollowedBy("view")
+                          .Where(OfType(1))
+                          .FollowedBy("purchase")
+                          .Where(OfType(2))
+                          .Within(std::chrono::milliseconds(kFunnelWindowMs));
+  ComparePattern("cep_strict", cycles, strict, RunStrictLoop);
+  ComparePattern("cep_funnel", journeys, funnel, RunFunnelLoop);
+  CompareRocksDb("cep_rocksdb_strict", cycles, strict);
+  CompareRocksDb("cep_rocksdb_funnel", journeys, funnel);
   const auto loop = [](AfterMatchSkipStrategy skip) {
     return ShopPattern::Begin("a", skip).Where(OfType(0)).OneOrMore().FollowedBy("b").Where(OfType(1)).Within(
         std::chrono::milliseconds(kRepeatWindowMs));
