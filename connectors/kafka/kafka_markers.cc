@@ -38,6 +38,10 @@ std::string_view Text(const void* data, size_t size) {
 
 }  // namespace
 
+std::string KafkaMarkers::Reading() const {
+  return fmt::format("reading the marker topic '{}'", options_.topic);
+}
+
 KafkaRecordView KafkaMarkers::Record(const std::string& topic, const std::string& transactional_id,
                                      const std::string& checkpoint) {
   return {.topic = topic, .partition = kMarkerPartition, .key = transactional_id, .value = checkpoint};
@@ -110,7 +114,28 @@ Status KafkaMarkers::Register(const std::string& transactional_id) {
   return producer->AwaitDelivery(options_.stopping);
 }
 
+StatusOr<KafkaMarkers::Bounds> KafkaMarkers::ReadBounds(int64_t deadline_ms) const {
+  // To a client that reads only what is committed, the end is the first open transaction, whoever's it is; behind it
+  // there may be markers that are committed.
+  EAGRE_ASSIGN_OR_RETURN(const std::unique_ptr<KafkaClient> client,
+                         KafkaClient::Create(RD_KAFKA_CONSUMER, {.properties = options_.properties,
+                                                                 .defaults = {{"group.id", "eagre"}},
+                                                                 .fixed = {{"isolation.level", "read_uncommitted"}},
+                                                                 .purpose = options_.purpose + ", end of markers"}));
+  for (;;) {
+    Bounds bounds;
+    const rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
+        client->get(), options_.topic.c_str(), kMarkerPartition, &bounds.begin, &bounds.end, kRequestTimeoutMs);
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return bounds;
+    if (options_.stopping()) return Stopped();
+    if (IsPermanent(error) || options_.clock->NowMs() >= deadline_ms) return KafkaError(error, Reading());
+    rd_kafka_poll(client->get(), kPauseMs);
+  }
+}
+
 StatusOr<std::map<std::string, int64_t>> KafkaMarkers::Read(const std::set<std::string>& transactional_ids) const {
+  const int64_t deadline_ms = options_.clock->NowMs() + options_.start_timeout_ms + 2 * options_.transaction_timeout_ms;
+  EAGRE_ASSIGN_OR_RETURN(const Bounds bounds, ReadBounds(deadline_ms));
   EAGRE_ASSIGN_OR_RETURN(const std::unique_ptr<KafkaClient> client,
                          KafkaClient::Create(RD_KAFKA_CONSUMER, {.properties = options_.properties,
                                                                  .defaults = {{"group.id", "eagre"}},
@@ -120,36 +145,25 @@ StatusOr<std::map<std::string, int64_t>> KafkaMarkers::Read(const std::set<std::
                                                                            {"fetch.wait.max.ms", "10"},
                                                                            {"auto.offset.reset", "earliest"}},
                                                                  .purpose = options_.purpose + ", reading markers"}));
-  const std::string what = fmt::format("reading the marker topic '{}'", options_.topic);
-  const int64_t deadline_ms = options_.clock->NowMs() + options_.start_timeout_ms + 2 * options_.transaction_timeout_ms;
-  int64_t low = 0, end = 0;
-  for (;;) {
-    const rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(client->get(), options_.topic.c_str(),
-                                                                       kMarkerPartition, &low, &end, kRequestTimeoutMs);
-    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) break;
-    if (options_.stopping()) return Stopped();
-    if (IsPermanent(error) || options_.clock->NowMs() >= deadline_ms) return KafkaError(error, what);
-    rd_kafka_poll(client->get(), kPauseMs);
-  }
   const KafkaList list = NewKafkaList(1);
   rd_kafka_topic_partition_list_add(list.get(), options_.topic.c_str(), kMarkerPartition)->offset =
       RD_KAFKA_OFFSET_BEGINNING;
-  EAGRE_RETURN_IF_ERROR(KafkaError(rd_kafka_assign(client->get(), list.get()), what));
+  EAGRE_RETURN_IF_ERROR(KafkaError(rd_kafka_assign(client->get(), list.get()), Reading()));
   std::map<std::string, int64_t> markers;
-  for (int64_t position = low; position < end;) {
+  for (int64_t position = bounds.begin; position < bounds.end;) {
     if (options_.stopping()) return Stopped();
     if (options_.clock->NowMs() >= deadline_ms) {
       return Unavailable(
           "{}: offset {} of {} is reached and no more becomes visible; another writer's transaction is "
           "open there",
-          what, position, end);
+          Reading(), position, bounds.end);
     }
     const std::unique_ptr<rd_kafka_message_t, MessageDeleter> message(rd_kafka_consumer_poll(client->get(), kPollMs));
     if (message == nullptr) continue;
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
       position = std::max(position, message->offset);
     } else if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      EAGRE_LOG_WARN("{}: {}", what, rd_kafka_message_errstr(message.get()));
+      EAGRE_LOG_WARN("{}: {}", Reading(), rd_kafka_message_errstr(message.get()));
     } else {
       position = message->offset + 1;
       const std::string key(Text(message->key, message->key_len));

@@ -45,6 +45,13 @@ class KafkaMarkers {
  private:
   Status MakeTopic(KafkaClient& client) const;
   Status CreateTopic(KafkaClient& client) const;
+  struct Bounds {
+    int64_t begin = 0;
+    int64_t end = 0;
+  };
+  // Of everything in the topic, committed or not.
+  StatusOr<Bounds> ReadBounds(int64_t deadline_ms) const;
+  std::string Reading() const;  // for messages
 
   const Options options_;
 };

@@ -146,9 +146,14 @@ Status KafkaTransactions::Commit(const SealedEpochs& epochs) {
 Status KafkaTransactions::Recover(const SealedEpochs& epochs) {
   std::map<std::string, SealedEpochs> by_id;
   for (const auto& epoch : epochs) by_id[epoch->transactional_id].push_back(epoch);
+  // All ids before any marker: what one of them has open hides the markers of the others until it times out.
+  std::map<std::string, std::unique_ptr<KafkaProducer>> producers;
   for (const auto& [id, own] : by_id) {
-    std::unique_ptr<KafkaProducer> producer;
-    EAGRE_RETURN_IF_ERROR(CommitWhatIsMissing(own, producer));
+    EAGRE_ASSIGN_OR_RETURN(producers[id], OpenProducer(id));
+  }
+  for (const auto& [id, own] : by_id) {
+    EAGRE_RETURN_IF_ERROR(CommitWhatIsMissing(own, producers[id]));
+    producers.erase(id);
   }
   return OkStatus();
 }
@@ -159,7 +164,9 @@ Status KafkaTransactions::CommitWhatIsMissing(const SealedEpochs& epochs, std::u
   for (int tried = 0; tried < kTries; ++tried) {
     if (stopping_) return Stopped();
     // Only when the id is initialised nobody else can commit for it, and the marker is the last word.
-    EAGRE_ASSIGN_OR_RETURN(producer, OpenProducer(id));
+    if (producer == nullptr) {
+      EAGRE_ASSIGN_OR_RETURN(producer, OpenProducer(id));
+    }
     FaultPoint("kafka-sink-initialised");
     EAGRE_ASSIGN_OR_RETURN(const auto markers, MakeMarkers().Read({id}));
     const auto marker = markers.find(id);

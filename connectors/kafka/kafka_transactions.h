@@ -48,7 +48,8 @@ class KafkaTransactions {
   // Waits for room.
   Status SendOne(KafkaProducer& producer, const KafkaRecordView& record, KafkaProducer::Mode mode);
   Status SendAll(KafkaProducer& producer, const SealedEpochs& epochs);
-  // After a failure or a restart, when it is not known what is committed. Leaves the producer in `producer`.
+  // After a failure or a restart, when it is not known what is committed. `producer` has the id of the epochs
+  // initialised since then, or is null; it gets the one that wrote them.
   Status CommitWhatIsMissing(const SealedEpochs& epochs, std::unique_ptr<KafkaProducer>& producer);
   void Abort(KafkaProducer& producer);
   KafkaMarkers MakeMarkers() const;
