@@ -20,6 +20,7 @@ export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=$root/c
 readonly tidy_limit_s=900
 
 summary=()
+failed_cases=
 failures=0
 
 # step NAME COMMAND...: runs one step and notes how it went; later steps run all the same.
@@ -32,10 +33,15 @@ step() {
   [[ $result == passed ]]
 }
 
+# What fails is listed again in the summary, by name: the output of a whole run is long.
 ctest_in() {
   local preset=$1
   shift
-  ctest --test-dir "build/$preset" --output-on-failure --timeout 600 -j "$(nproc)" "$@"
+  ctest --test-dir "build/$preset" --output-on-failure --timeout 600 -j "$(nproc)" "$@" && return
+  local log=build/$preset/Testing/Temporary
+  failed_cases+=$(sed -n "s/^[0-9]*:/$preset: /p" "$log/LastTestsFailed.log")$'\n'
+  failed_cases+=$(grep -aE '^\[  FAILED  \] .*\(|: Failure$' "$log/LastTest.log" || true)$'\n'
+  return 1
 }
 
 run_steps() {
@@ -57,6 +63,7 @@ run_steps || true
 printf '\n=== Summary\n'
 printf '%s\n' "${summary[@]}"
 if ((failures > 0)); then
+  printf '%s' "$failed_cases"
   echo "$failures of ${#summary[@]} steps failed; their output is above."
   exit 1
 fi
