@@ -26,9 +26,6 @@ jobs=$(nproc)
 memory_gb=$(awk '/^MemAvailable/ {print int($2 / 1048576)}' /proc/meminfo)
 if ((memory_gb * 2 / 3 < jobs)); then jobs=$((memory_gb * 2 / 3 > 0 ? memory_gb * 2 / 3 : 1)); fi
 
-# Other clones of this repository share what ccache holds.
-export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
-
 started=$SECONDS
 mkdir -p build
 if ! cmake --preset "$preset" > "build/configure-$preset.log" 2>&1; then
