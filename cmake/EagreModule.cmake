@@ -34,6 +34,9 @@ function(eagre_module name)
   else()
     add_library(eagre_${name} OBJECT ${M_SOURCES})
     target_link_libraries(eagre_${name} PUBLIC ${M_LIBS})
+    # Nobody puts a function of its own in the place of one of the library's, so calls within it may be inlined and need
+    # no table (see also the link of libeagre.so).
+    target_compile_options(eagre_${name} PRIVATE -fno-semantic-interposition)
     set_property(GLOBAL APPEND PROPERTY EAGRE_CORE_MODULES eagre_${name})
     foreach(dep IN LISTS M_DEPS)
       add_dependencies(eagre_${name} eagre_${dep})
