@@ -175,6 +175,26 @@ TEST_F(KafkaRecoveryTest, AtLeastOnceLosesNothingWhoeverDies) {
   EXPECT_TRUE(AwaitTrue([&] { return Verify(out_, 0, produced).lost == 0; }));
 }
 
+TEST_F(KafkaRecoveryTest, APoisonRecordIsNamedByPartitionAndOffsetAndAllOthersAreCountedOnce) {
+  NewTopics();
+  const std::string aside = Broker().NewTopic(1);
+  Produce(0, 1000);
+  ASSERT_NO_FATAL_FAILURE(StartCluster(1, 2, CheckpointOptions()));
+  // Of the 1000 records in three partitions, the one with id 700 is at offset 233 of partition 1.
+  const std::string job_id = SubmitCount({"--bounded", "--poison", "700", "--aside", aside});
+  ASSERT_TRUE(AwaitState(job_id, "FINISHED")) << Job(job_id).DebugString();
+  EXPECT_THAT(Job(job_id).DebugString(), HasSubstr("the record at offset 233 of " + in_ + "-1"));
+  const std::vector<TestMessage> poison = Broker().Consume(aside);
+  ASSERT_EQ(poison.size(), 1u);
+  EXPECT_THAT(*poison[0].value, AllOf(HasSubstr(in_ + "-1"), HasSubstr("offset 233"), HasSubstr("700")));
+  auto counts = Counts(out_);
+  for (int64_t key = 0; key < kKeys; ++key) {
+    const size_t expected = key == 0 ? 99 : 100;
+    ASSERT_EQ(counts[key].size(), expected) << "of key " << key;
+    for (size_t i = 0; i < expected; ++i) EXPECT_EQ(counts[key][i], static_cast<int64_t>(i) + 1) << "of key " << key;
+  }
+}
+
 TEST_F(KafkaRecoveryTest, TopicsThatAppearAndFitThePatternAreReadFromTheirBeginning) {
   const std::string prefix = KafkaBroker::NewName("appearing");
   out_ = Broker().NewTopic(1);

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <stdexcept>
+#include <string>
 
 #include <eagre/eagre.h>
 
@@ -23,11 +25,16 @@ EAGRE_RECORD(Counted, key, count, id);
 
 class Count : public KeyedProcessFunction<int64_t, Numbered, Counted> {
  public:
+  // Fails at the record with the id `poison`.
+  explicit Count(int64_t poison = -1) : poison_(poison) {}
+
   void ProcessElement(const Numbered& event, Context&, Collector<Counted>& out) override {
+    if (event.id == poison_) throw std::runtime_error("record " + std::to_string(poison_) + " is not welcome");
     out.Collect({event.key, ++count_.Mutable(), event.id});
   }
 
  private:
+  const int64_t poison_;
   ValueState<int64_t> count_{this, "count"};
 };
 

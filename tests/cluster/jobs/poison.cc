@@ -1,5 +1,5 @@
 // Counts the records of each key, and fails at one record.
-//   --input PATH --format ndjson|csv|numbers --at NUMBER --how throw|null|status|timer --policy fail|skip|side
+//   --input PATH --format ndjson|csv|numbers --at NUMBER --how throw|null|timer --policy fail|skip|side
 //   --output FOLDER (counts) --aside FOLDER (poison records)
 #include <eagre/eagre.h>
 

@@ -2,6 +2,7 @@
 //   --servers HOST:PORT --input TOPIC --output TOPIC --guarantee none|at-least-once|exactly-once
 //   [--bounded] (to the end as it is at the start) [--pattern] (the input is a pattern) [--discover MS]
 //   [--lost-marker-again] [--transaction-timeout MS]
+//   [--poison ID] (a record that always fails the job) [--aside TOPIC] (where it goes)
 //   [--certificate FILE --user NAME --password-file FILE] (TLS and SCRAM)
 #include <fstream>
 #include <iterator>
@@ -48,5 +49,15 @@ EAGRE_JOB(job, args) {
   if (args.Has("lost-marker-again")) sink = std::move(sink).OnLostMarker(LostMarker::kWriteAgain);
   sink = std::move(sink).Records<Counted>(
       [](const Counted& counted, KafkaRecord& out) { out.SetKey(std::to_string(counted.key)); });
-  job.Read(std::move(source)).Uid("in").KeyBy(&Numbered::key).Process(Count()).Uid("count").WriteTo(sink).Uid("out");
+  auto records = job.Read(std::move(source));
+  records.Uid("in");
+  if (args.Has("aside")) {
+    records.OnPoison(Poison::kSideOutput);
+    records.SideOutput(kPoisonRecords).WriteTo(KafkaSink(servers, args.Get("aside")).ExactlyOnce()).Uid("aside");
+  }
+  records.KeyBy(&Numbered::key)
+      .Process(Count(args.GetInt("poison", -1)))
+      .Uid("count")
+      .WriteTo(sink)
+      .Uid("out");
 }
