@@ -3,14 +3,15 @@
 #   scripts/bench.sh [--peers] [name...]   default: all of json_window binary_window chain shuffle latency startup
 #   cep latency_checkpointed checkpoint_pause checkpoint_cost recovery kafka_window kafka_exactly_once rocksdb_zipf
 #   rocksdb_uniform rocksdb_cached
-# --peers also runs Apache Flink on the same bytes, for those of the names that it has (json_window, binary_window; these
-# only when no name is given): lines with "ratio_to":"flink". It is built first, by Maven, which fetches it once.
+# --peers also runs Apache Flink on the same bytes, for those of the names that it has (json_window, binary_window,
+# kafka_window; these only when no name is given): lines with "ratio_to":"flink". It is built first, by Maven, which
+# fetches it once.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 all=(json_window binary_window chain shuffle latency startup cep latency_checkpointed checkpoint_pause checkpoint_cost
   recovery kafka_window kafka_exactly_once rocksdb_zipf rocksdb_uniform rocksdb_cached)
-with_flink=(json_window binary_window)
+with_flink=(json_window binary_window kafka_window)
 peers=false names=()
 for argument in "$@"; do
   case $argument in

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Runs Flink with the window benchmarks' job (WindowPeer.java): run.sh json|binary FILE PARALLELISM LATENESS_MS
+# or run.sh kafka SERVERS PARALLELISM LATENESS_MS.
 # It must be built: scripts/bench.sh --peers does. EAGRE_FLINK_HEAP sets the heap (default 6g).
 set -euo pipefail
 
