@@ -9,8 +9,8 @@ packages=(
   libabsl-dev libbenchmark-dev libc-ares-dev libcli11-dev libcpp-httplib-dev libfmt-dev libgmock-dev libgrpc++-dev libgtest-dev
   libprotobuf-dev librdkafka-dev libre2-dev librocksdb-dev libsimdjson-dev libspdlog-dev libssl-dev libxxhash-dev libyaml-cpp-dev libzstd-dev
   nlohmann-json3-dev prometheus-cpp-dev zlib1g-dev
-  # What the scripts and tests call.
-  ca-certificates clang-format clang-tidy curl git procps python3
+  # What the scripts and tests call, beyond what every Debian has. dpkg-dev and file: without them CPack finds no dependencies.
+  ca-certificates clang-format clang-tidy curl dpkg-dev file git mount procps python3
   # Runs Apache Kafka, for tests (scripts/kafka.sh).
   maven openjdk-17-jre-headless
 )
