@@ -1,8 +1,8 @@
 # Writes the header with the digest of all public headers, and leaves it alone when nothing changed.
 #   cmake -D ROOT=... -D OUTPUT=... -P HeaderDigest.cmake
-file(GLOB_RECURSE headers RELATIVE ${ROOT} ${ROOT}/include/*.h ${ROOT}/base/*.h ${ROOT}/record/*.h ${ROOT}/state/*.h
-  ${ROOT}/runtime/*.h ${ROOT}/api/*.h ${ROOT}/connectors/*.h)
-list(SORT headers)
+cmake_minimum_required(VERSION 3.25)
+include(${CMAKE_CURRENT_LIST_DIR}/PublicHeaders.cmake)
+eagre_public_headers(headers ROOT ${ROOT})
 set(all "")
 foreach(header IN LISTS headers)
   file(SHA256 ${ROOT}/${header} digest)

@@ -5,18 +5,19 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-# One folder to compile against, so that nothing but `eagre` appears in include/.
+# One folder to compile against, so that nothing but `eagre` appears in include/. Of the messages their generated headers.
 set(headers_dir ${CMAKE_INSTALL_INCLUDEDIR}/eagre)
-foreach(folder include base record state runtime api cep connectors)
-  set(target ${headers_dir}/${folder})
-  if(folder STREQUAL include)
-    set(target ${headers_dir})
+foreach(header IN LISTS public_headers)
+  set(from ${PROJECT_SOURCE_DIR})
+  if(header MATCHES "\\.proto$")
+    set(from ${PROJECT_BINARY_DIR}/generated)
+    string(REGEX REPLACE "\\.proto$" ".pb.h" header ${header})
   endif()
-  install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder}/ DESTINATION ${target} FILES_MATCHING PATTERN "*.h"
-    PATTERN "rocksdb_options.h" EXCLUDE)
+  string(REGEX REPLACE "^include/" "" target ${header})
+  get_filename_component(target ${target} DIRECTORY)
+  install(FILES ${from}/${header} DESTINATION ${headers_dir}/${target})
 endforeach()
-install(DIRECTORY ${PROJECT_BINARY_DIR}/generated/ DESTINATION ${headers_dir}
-  FILES_MATCHING PATTERN "*.h" PATTERN "*.grpc.pb.h" EXCLUDE PATTERN "client.pb.h" EXCLUDE)
+install(FILES ${digest_header} DESTINATION ${headers_dir}/eagre)
 
 install(TARGETS eagre LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 

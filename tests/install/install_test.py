@@ -37,6 +37,39 @@ EAGRE_JOB(job, args) {
 """
 
 
+def source_of(header):
+    """The file, relative to the root, that an installed header comes from."""
+    if header.parts[0] == "eagre":
+        return pathlib.Path("include") / header
+    return header.with_name(header.name.replace(".pb.h", ".proto"))
+
+
+def check_digest(prefix, sources, scratch):
+    """A change of any installed header changes the digest by which libraries and compiled jobs are told apart."""
+    installed = prefix / "include" / "eagre"
+    headers = sorted(header.relative_to(installed) for header in installed.rglob("*.h"))
+    headers.remove(pathlib.Path("eagre/headers_digest.h"))
+    folders = {header.parts[0] for header in headers}
+    for folder in ("api", "base", "cep", "connectors", "eagre", "proto", "record", "runtime", "state"):
+        assert folder in folders, f"no header of {folder} is installed"
+    copy, output = scratch / "headers", scratch / "digest.h"
+    for header in map(source_of, headers):
+        (copy / header).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(sources / header, copy / header)
+
+    def digest():
+        run(["cmake", "-D", f"ROOT={copy}", "-D", f"OUTPUT={output}", "-P", sources / "cmake" / "HeaderDigest.cmake"])
+        return output.read_text()
+
+    original = digest()
+    assert original == (installed / "eagre" / "headers_digest.h").read_text(), "the digest is of other files than are installed"
+    for header in map(source_of, headers):
+        text = (copy / header).read_text()
+        (copy / header).write_text(text + "// changed\n")
+        assert digest() != original, f"the digest says nothing of {header}"
+        (copy / header).write_text(text)
+
+
 def rows_of(folder):
     rows = []
     for path in sorted(pathlib.Path(folder).glob("part-*.csv")):
@@ -80,6 +113,7 @@ def main():
     prefix = scratch / "opt" / "eagre"
     prefix.parent.mkdir()
     (scratch / "first").rename(prefix)
+    check_digest(prefix, project.parents[2], scratch)
     eagre = prefix / "bin" / "eagre"
     assert "0." in run([eagre, "version"])
 
