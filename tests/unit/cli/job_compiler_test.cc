@@ -13,6 +13,8 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
+using testing::SizeIs;
 
 class JobCompilerTest : public testing::Test {
  protected:
@@ -30,9 +32,15 @@ class JobCompilerTest : public testing::Test {
   StatusOr<CompiledJob> Compile(const CompilerSettings& settings) const {
     return JobCompiler(PosixFileSystem(), settings, scratch_.path() + "/cache").Compile(source_);
   }
-  size_t CountIn(const std::string& folder) const {
+  // The entries of a folder in the cache.
+  std::vector<std::string> In(const std::string& folder) const {
+    std::vector<std::string> paths;
     const StatusOr<std::vector<FileInfo>> entries = PosixFileSystem().List(scratch_.path() + "/cache/" + folder);
-    return entries.ok() ? entries->size() : 0;
+    EXPECT_TRUE(entries.ok()) << entries.status();
+    if (entries.ok()) {
+      for (const FileInfo& entry : *entries) paths.push_back(entry.path);
+    }
+    return paths;
   }
 
   const ScratchDirectory scratch_;
@@ -66,7 +74,32 @@ TEST_F(JobCompilerTest, AChangedSourceIncludeFlagOrHeaderIsCompiledAnew) {
     ASSERT_TRUE(job.ok()) << job.status();
     EXPECT_FALSE(job->was_cached);
   }
-  EXPECT_LE(CountIn("headers"), 2u);
+  EXPECT_THAT(In("headers"), SizeIs(2)) << "those of the last build and of this one";
+}
+
+TEST_F(JobCompilerTest, TheHeadersArePrecompiledOnceAndTakenInThatForm) {
+  // The compiler tells what it includes: "! " stands before a precompiled header that it took, "x " before one that it
+  // did not.
+  const CompilerSettings telling = Settings("-H");
+  testing::internal::CaptureStderr();
+  const StatusOr<CompiledJob> first = Compile(telling);
+  const std::string told = testing::internal::GetCapturedStderr();
+  ASSERT_TRUE(first.ok()) << first.status() << told;
+  ASSERT_THAT(In("headers"), SizeIs(1));
+  const std::string precompiled = In("headers")[0] + "/eagre_job.h.gch";
+  EXPECT_TRUE(PosixFileSystem().Exists(precompiled));
+  EXPECT_THAT(told, HasSubstr("Precompiling Eagre's headers, once.\n"));
+  EXPECT_THAT(told, HasSubstr("! " + precompiled + "\n"));
+
+  scratch_.Write("my jobs/part.h", "#pragma once\nconstexpr int kPart = 2;\n");
+  testing::internal::CaptureStderr();
+  const StatusOr<CompiledJob> second = Compile(telling);
+  const std::string told_again = testing::internal::GetCapturedStderr();
+  ASSERT_TRUE(second.ok()) << second.status() << told_again;
+  EXPECT_FALSE(second->was_cached);
+  EXPECT_THAT(told_again, Not(HasSubstr("Precompiling")));
+  EXPECT_THAT(told_again, HasSubstr("! " + precompiled + "\n"));
+  EXPECT_THAT(told_again, Not(HasSubstr("headers/eagre/eagre.h\n"))) << "the header itself was read too";
 }
 
 TEST_F(JobCompilerTest, ASourceWithAnErrorFailsAndIsCompiledWhenItIsCorrected) {
