@@ -29,12 +29,14 @@ namespace eagre {
 namespace {
 
 constexpr int64_t kProgressIntervalMs = 500;
+constexpr const char* kWatchedFlag = "--watched";
 constexpr int kExitInterrupted = 130;  // as shells say it of a process that SIGINT ended
 
 struct RunOptions {
   std::string job_manager;
   std::string library;  // or its source
   bool watch = false;
+  bool watched = false;  // this is a run of --watch
   int parallelism = 0;
   bool detached = false;
   std::string from_savepoint;
@@ -162,26 +164,39 @@ Status QuietLog(const Configuration& config) {
   return InitLogging(log);
 }
 
-// This process's own command line without --watch.
-StatusOr<std::vector<std::string>> CommandWithoutWatch() {
+// This process's own command line, for a single run.
+StatusOr<std::vector<std::string>> CommandOfOneRun() {
   EAGRE_ASSIGN_OR_RETURN(std::vector<std::string> words, OwnCommandLine());
-  const auto of_job = std::find(words.begin(), words.end(), "--");
-  words.erase(std::remove(words.begin(), of_job, "--watch"), of_job);
+  std::replace(words.begin(), std::find(words.begin(), words.end(), "--"), std::string("--watch"),
+               std::string(kWatchedFlag));
   return words;
 }
 
-Status Watch(const RunOptions& options) {
+Status Watch(const Invocation& invocation, const RunOptions& options) {
   if (!IsJobSource(options.library)) {
     return InvalidArgument("--watch compiles on every save, so it needs a source such as job.cc, not '{}'",
                            options.library);
   }
+  if (options.detached) {
+    return InvalidArgument(
+        "--watch stops the job on every save, so it cannot leave it with -d: leave one of them away");
+  }
+  EAGRE_ASSIGN_OR_RETURN(const Configuration config, LoadConfig(invocation.global));
+  if (!options.job_manager.empty()) {
+    return InvalidArgument("--watch runs the job in a process of this machine, not on a cluster: leave -m away");
+  }
+  if (constexpr const char* kAddress = "jobmanager.rpc.address"; !config.GetString(kAddress).empty()) {
+    return InvalidArgument(
+        "--watch runs the job in a process of this machine, but {} names a JobManager: add -D {}= to do without it",
+        config.Origin(kAddress), kAddress);
+  }
   EAGRE_ASSIGN_OR_RETURN(JobCompiler compiler, NewJobCompiler());
-  EAGRE_ASSIGN_OR_RETURN(const std::vector<std::string> command, CommandWithoutWatch());
+  EAGRE_ASSIGN_OR_RETURN(const std::vector<std::string> command, CommandOfOneRun());
   return WatchAndRun(compiler, options.library, command);
 }
 
 int RunJob(const Invocation& invocation, RunOptions options) {
-  if (options.watch) return ReportFailure("run", Watch(options));
+  if (options.watch) return ReportFailure("run", Watch(invocation, options));
   StatusOr<std::string> library = LibraryOf(options.library);
   if (!library.ok()) return ReportFailure("run", library.status());
   options.library = *std::move(library);
@@ -209,7 +224,8 @@ int RunJob(const Invocation& invocation, RunOptions options) {
     return 0;
   }
   StatusOr<std::string> final_checkpoint_folder = std::string();
-  if (local) final_checkpoint_folder = FinalCheckpointFolder(config, job->header);
+  // The next run of --watch begins anew, and a savepoint at every save would be one that nobody wants.
+  if (local && !options.watched) final_checkpoint_folder = FinalCheckpointFolder(config, job->header);
   if (!final_checkpoint_folder.ok()) return ReportFailure("run", final_checkpoint_folder.status());
   ShutdownSignals signals;  // from the moment its id is shown, Ctrl-C cancels the job
   ReportSubmission(*job_id);
@@ -228,6 +244,7 @@ void AddRunCommand(Verb& eagre) {
   AddJobManagerOption(verb, options->job_manager);
   AddParallelismOption(verb, options->parallelism);
   verb.Flag("--watch", options->watch, "Compiles and starts the job anew whenever its source is saved");
+  verb.Flag(kWatchedFlag, options->watched, "A run of --watch", {.hidden = true});
   verb.Flag("-d,--detached", options->detached, "Submits the job and returns at once");
   verb.Option("-s,--fromSavepoint", options->from_savepoint,
               "Savepoint or checkpoint to go on from: its folder, as the JobManager sees it", {.value_name = "PATH"});

@@ -40,8 +40,8 @@ void Verb::Option(const std::string& names, int& value, const std::string& help,
   Apply(rules, *parser_->add_option(names, value, help));
 }
 
-void Verb::Flag(const std::string& names, bool& value, const std::string& help) {
-  parser_->add_flag(names, value, help);
+void Verb::Flag(const std::string& names, bool& value, const std::string& help, const OptionRules& rules) {
+  Apply(rules, *parser_->add_flag(names, value, help));
 }
 
 void Verb::Run(std::function<int(const Invocation&)> run) {

@@ -46,7 +46,7 @@ class Verb {
   // is given, and outlives the parse.
   void Option(const std::string& names, std::string& value, const std::string& help, const OptionRules& rules = {});
   void Option(const std::string& names, int& value, const std::string& help, const OptionRules& rules = {});
-  void Flag(const std::string& names, bool& value, const std::string& help);
+  void Flag(const std::string& names, bool& value, const std::string& help, const OptionRules& rules = {});
 
   // What to do when this verb was chosen; called when the whole command line has been parsed. Returns the exit status.
   void Run(std::function<int(const Invocation&)> run);

@@ -10,8 +10,9 @@
 
 namespace eagre {
 
-// `command` is what the child runs: this binary's arguments without --watch. Comes back only when watching fails;
-// Ctrl-C ends both processes.
+// `command` is what the child runs: this binary's arguments, for a single run. Comes back only when watching fails.
+// SIGINT and SIGTERM cancel the job, and end this process when the job has stopped; whatever else ends this process
+// ends the child.
 Status WatchAndRun(JobCompiler& compiler, const std::string& source, const std::vector<std::string>& command);
 
 }  // namespace eagre

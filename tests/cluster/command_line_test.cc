@@ -107,6 +107,21 @@ TEST_F(CommandLineTest, DetachingNeedsACluster) {
   EXPECT_THAT(ended.err, HasSubstr("-m host:port"));
 }
 
+TEST_F(CommandLineTest, WatchingIsForSourcesAndThisMachine) {
+  const std::string source = WriteFile("job.cc", "nobody compiles this\n");
+  EXPECT_THAT(Run({"run", "--watch", JobLibrary("hello")}).err, HasSubstr("needs a source such as job.cc"));
+  const Ended detached = Run({"run", "--watch", "-d", source});
+  EXPECT_EQ(detached.status, 1);
+  EXPECT_THAT(detached.err, HasSubstr("cannot leave it with -d"));
+  const Ended remote = Run({"run", "--watch", "-m", "localhost:1", source});
+  EXPECT_EQ(remote.status, 1);
+  EXPECT_THAT(remote.err, HasSubstr("leave -m away"));
+  WriteFile("eagre.yaml", "jobmanager.rpc.address: localhost\n");
+  const Ended configured = Run({"run", "--watch", source});
+  EXPECT_EQ(configured.status, 1);
+  EXPECT_THAT(configured.err, AllOf(HasSubstr("eagre.yaml:1"), HasSubstr("-D jobmanager.rpc.address=")));
+}
+
 TEST_F(CommandLineTest, NoJobManagerIsSaidSoWithItsAddress) {
   const Ended ended = Run({"list", "-m", "localhost:1"});
   EXPECT_EQ(ended.status, 1);

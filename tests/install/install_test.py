@@ -6,7 +6,9 @@ usage: install_test.py BUILD_DIRECTORY PROJECT_DIRECTORY SCRATCH_DIRECTORY
 
 import os
 import pathlib
+import select
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -35,6 +37,24 @@ EAGRE_JOB(job, args) {
   job.Read(CsvFiles<Word>(args.Get("input"))).KeyBy(&Word::text).Reduce(Last()).WriteTo(Print());
 }
 """
+
+
+# A job without end; what stands for AT_EACH is done for each record.
+ENDLESS_JOB = """#include <cstdio>
+#include <eagre/eagre.h>
+using namespace eagre;
+EAGRE_JOB(job, args) {
+  job.Read(Generate<int64_t>([](const Due& due) { return due.index; }).RatePerSecond(1000))
+      .Map([](int64_t n) {
+        AT_EACH
+        return n;
+      })
+      .WriteTo(Blackhole());
+}
+"""
+SAYS_FLOWING = 'if (n == 0) std::fputs("it flows\\n", stdout), std::fflush(stdout);'
+NEVER_RETURNS = 'std::fputs("it is stuck\\n", stdout), std::fflush(stdout); for (volatile bool on = true; on;) {}'
+PATIENCE_S = 120
 
 
 def source_of(header):
@@ -93,7 +113,7 @@ def check_watch(eagre, source, words, scratch, environment):
     output = scratch / "from_watch"
     command = [eagre, "run", "--watch", watched, "--", "--input", words, "--output", output]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        patience = threading.Timer(120, process.kill)
+        patience = threading.Timer(PATIENCE_S, process.kill)
         patience.start()
         await_line(process, "Program execution finished")
         shutil.rmtree(output)
@@ -102,6 +122,64 @@ def check_watch(eagre, source, words, scratch, environment):
         patience.cancel()
         process.terminate()
     assert rows_of(output) == ["river,10", "sea,10", "sea,20"], rows_of(output)
+
+
+class Child:
+    """The one process below another, to be waited for until it is gone."""
+
+    def __init__(self, parent):
+        self.pid = int(run(["pgrep", "-P", parent.pid]))
+        self.descriptor = os.pidfd_open(self.pid)
+
+    def is_gone(self):
+        waiter = select.poll()
+        waiter.register(self.descriptor, select.POLLIN)
+        return bool(waiter.poll(PATIENCE_S * 1000))
+
+
+def check_watch_of_an_endless_job(eagre, scratch, environment):
+    """A running job makes way for what was saved, be it stuck, and goes with the process that watches."""
+    watched = scratch / "endless.cc"
+    watched.write_text(ENDLESS_JOB.replace("AT_EACH", SAYS_FLOWING))
+    savepoints = scratch / "savepoints"
+    command = [eagre, "run", "--watch", "-D", f"execution.checkpointing.dir={scratch / 'checkpoints'}",
+               "-D", f"execution.checkpointing.savepoint-dir={savepoints}", watched]
+    options = {"env": environment, "stdout": subprocess.PIPE, "text": True}
+    messages = scratch / "endless.err"
+    with open(messages, "w", encoding="utf-8") as errors, subprocess.Popen(command, stderr=errors, **options) as process:
+        patience = threading.Timer(3 * PATIENCE_S, process.kill)
+        patience.start()
+        await_line(process, "it flows")
+        first = Child(process)
+        watched.write_text(ENDLESS_JOB.replace("AT_EACH", NEVER_RETURNS))
+        await_line(process, "it is stuck")
+        assert first.is_gone()
+        stuck = Child(process)
+        watched.write_text(ENDLESS_JOB.replace("AT_EACH", SAYS_FLOWING))
+        await_line(process, "it flows")
+        assert stuck.is_gone()
+        last = Child(process)
+        process.terminate()
+        process.communicate()
+        patience.cancel()
+    said = messages.read_text()
+    assert process.returncode == -signal.SIGTERM, f"{process.returncode}: {said}"
+    assert last.is_gone()
+    # It was asked to end, and the watcher has waited for it.
+    assert said.count("was cancelled.") >= 2 and "Taking a final checkpoint" not in said, said
+    assert not savepoints.exists(), "a run of --watch takes no savepoint: the next begins anew"
+
+    for ending in (signal.SIGINT, signal.SIGKILL):
+        with subprocess.Popen(command, **options) as process:
+            patience = threading.Timer(PATIENCE_S, process.kill)
+            patience.start()
+            await_line(process, "it flows")
+            child = Child(process)
+            process.send_signal(ending)
+            process.communicate()
+            patience.cancel()
+        assert process.returncode == -ending, process.returncode
+        assert child.is_gone(), f"the job outlives its watcher, which was ended by {ending}"
 
 
 def main():
@@ -130,10 +208,19 @@ def main():
 
     environment = dict(os.environ, XDG_CACHE_HOME=str(scratch / "cache"))
     source = [eagre, "run", project / "words.cc", "--"]
-    run(source + ["--input", words, "--output", scratch / "from_source"], env=environment)
+    # The compiler tells what it includes; "! " stands before what it takes precompiled.
+    with open(prefix / "share" / "eagre" / "job.flags", "a", encoding="utf-8") as flags:
+        flags.write("-Winvalid-pch\n-Werror=invalid-pch\n-H\n")
+    compiled = subprocess.run(source + ["--input", words, "--output", scratch / "from_source"], env=environment,
+                              capture_output=True, text=True, check=False)
+    assert compiled.returncode == 0, compiled
     assert rows_of(scratch / "from_source") == expected
+    precompiled = list((scratch / "cache" / "eagre" / "headers").glob("*/eagre_job.h.gch"))
+    assert len(precompiled) == 1, precompiled
+    assert f"\n! {precompiled[0]}\n" in compiled.stderr, compiled.stderr
     assert "--input  a file of words" in run(source + ["--help"], env=environment)
     check_watch(eagre, project / "words.cc", words, scratch, environment)
+    check_watch_of_an_endless_job(eagre, scratch, environment)
 
     misplaced = scratch / "misplaced.cc"
     misplaced.write_text(MISPLACED_STATE)
