@@ -110,7 +110,7 @@ class LocalCluster final : public JobCluster {
   StatusOr<std::string> StopWithSavepoint(const std::string& job_id, const std::string& directory) override {
     std::promise<StatusOr<std::string>> stopped;
     executor_.Post([&] {
-      job_manager_->StopJob(job_id, directory, /*drain=*/false,
+      job_manager_->StopJob(job_id, {.directory = directory}, /*drain=*/false,
                             [&stopped](const StatusOr<CheckpointCoordinator::Completed>& savepoint) {
                               if (!savepoint.ok()) return stopped.set_value(savepoint.status());
                               stopped.set_value(savepoint->path);

@@ -39,6 +39,7 @@ struct RunOptions {
   bool watched = false;  // this is a run of --watch
   int parallelism = 0;
   bool detached = false;
+  bool shutdown_on_exit = false;
   std::string from_savepoint;
   bool allow_non_restored_state = false;
 };
@@ -227,7 +228,8 @@ int RunJob(const Invocation& invocation, RunOptions options) {
   // The next run of --watch begins anew, and a savepoint at every save would be one that nobody wants.
   if (local && !options.watched) final_checkpoint_folder = FinalCheckpointFolder(config, job->header);
   if (!final_checkpoint_folder.ok()) return ReportFailure("run", final_checkpoint_folder.status());
-  ShutdownSignals signals;  // from the moment its id is shown, Ctrl-C cancels the job
+  // From the moment its id is shown, Ctrl-C cancels the job.
+  ShutdownSignals signals(/*also_hangup=*/options.shutdown_on_exit);
   ReportSubmission(*job_id);
   const bool torn = local && PrintsToTerminal(job->header.graph(), isatty(STDOUT_FILENO) != 0);
   return RunAttached(*cluster, *job_id, *final_checkpoint_folder, signals, torn ? 0 : TerminalColumns());
@@ -246,6 +248,8 @@ void AddRunCommand(Verb& eagre) {
   verb.Flag("--watch", options->watch, "Compiles and starts the job anew whenever its source is saved");
   verb.Flag(kWatchedFlag, options->watched, "A run of --watch", {.hidden = true});
   verb.Flag("-d,--detached", options->detached, "Submits the job and returns at once");
+  verb.Flag("-sae,--shutdownOnAttachedExit", options->shutdown_on_exit,
+            "Cancels the job also when the terminal of an attached run is closed; Ctrl-C does in any case");
   verb.Option("-s,--fromSavepoint", options->from_savepoint,
               "Savepoint or checkpoint to go on from: its folder, as the JobManager sees it", {.value_name = "PATH"});
   verb.Flag("-n,--allowNonRestoredState", options->allow_non_restored_state,

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "base/file_system.h"
 #include "cli/commands.h"
 #include "cli/settings.h"
 #include "client/job_client.h"
@@ -15,6 +16,7 @@ struct SavepointOptions {
   std::string job_id;
   std::string directory;
   bool drain = false;
+  bool detached = false;
 };
 
 void AddJobArgument(Verb& verb, SavepointOptions& options) {
@@ -32,7 +34,39 @@ StatusOr<std::unique_ptr<JobClient>> Connect(const GlobalOptions& global, const 
   return std::make_unique<JobClient>(address);
 }
 
+void AddDetachedFlag(Verb& verb, SavepointOptions& options) {
+  verb.Flag("-detached,--detached", options.detached, "Returns when the JobManager has taken the order");
+}
+
+// What a detached order ends with. Flink shows the order's id, by which its REST API knows it; here its name is.
+std::string Ordered(const SavepointOptions& options, const char* what, const std::string& path) {
+  return fmt::format(
+      "Successfully trigger {}, triggerId: {}\nThe savepoint will be at {}\n`eagre info {}` shows when it is there.\n",
+      what, BaseName(path), path, options.job_id);
+}
+
+StatusOr<std::string> OrderSavepoint(const GlobalOptions& global, const SavepointOptions& options) {
+  EAGRE_ASSIGN_OR_RETURN(
+      const std::unique_ptr<JobClient> client,
+      Connect(global, options, fmt::format("Triggering savepoint in detached mode for job {}.", options.job_id)));
+  EAGRE_ASSIGN_OR_RETURN(
+      const std::string path,
+      client->TriggerSavepoint(options.job_id, AbsoluteFolder(options.directory), /*detached=*/true));
+  return Ordered(options, "manual savepoint", path);
+}
+
+StatusOr<std::string> OrderStop(const GlobalOptions& global, const SavepointOptions& options) {
+  EAGRE_ASSIGN_OR_RETURN(
+      const std::unique_ptr<JobClient> client,
+      Connect(global, options,
+              fmt::format("Triggering stop-with-savepoint in detached mode for job {}.", options.job_id)));
+  EAGRE_ASSIGN_OR_RETURN(const std::string path, client->StopJob(options.job_id, AbsoluteFolder(options.directory),
+                                                                 options.drain, /*detached=*/true));
+  return Ordered(options, "stop-with-savepoint", path);
+}
+
 StatusOr<std::string> TakeSavepoint(const GlobalOptions& global, const SavepointOptions& options) {
+  if (options.detached) return OrderSavepoint(global, options);
   EAGRE_ASSIGN_OR_RETURN(
       const std::unique_ptr<JobClient> client,
       Connect(global, options,
@@ -44,6 +78,7 @@ StatusOr<std::string> TakeSavepoint(const GlobalOptions& global, const Savepoint
 }
 
 StatusOr<std::string> StopWithSavepoint(const GlobalOptions& global, const SavepointOptions& options) {
+  if (options.detached) return OrderStop(global, options);
   EAGRE_ASSIGN_OR_RETURN(const std::unique_ptr<JobClient> client,
                          Connect(global, options,
                                  fmt::format("{} job \"{}\" with a CANONICAL savepoint.",
@@ -85,6 +120,7 @@ void AddSavepointCommand(Verb& eagre) {
   verb.Option("directory", options->directory,
               "Folder in which the savepoint's folder is made (default: execution.checkpointing.savepoint-dir)",
               {.value_name = "DIR"});
+  AddDetachedFlag(verb, *options);
   verb.Run(Report("savepoint", options, TakeSavepoint));
 }
 
@@ -96,6 +132,7 @@ void AddStopCommand(Verb& eagre) {
               "Folder in which the savepoint's folder is made (default: execution.checkpointing.savepoint-dir)",
               {.value_name = "DIR"});
   verb.Flag("-d,--drain", options->drain, "Ends event time before, so that all windows and timers fire");
+  AddDetachedFlag(verb, *options);
   verb.Run(Report("stop", options, StopWithSavepoint));
 }
 

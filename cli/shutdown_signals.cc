@@ -15,7 +15,7 @@ namespace {
 // A signal handler reaches nothing but globals; the pipe is open exactly while an instance lives.
 std::atomic<int> shutdown_pipe_write{-1};
 int shutdown_pipe_read = -1;
-struct sigaction saved_interrupt, saved_terminate;
+struct sigaction saved_interrupt, saved_terminate, saved_hangup;
 
 void WriteShutdownByte(unsigned char value) {
   const int saved_errno = errno;
@@ -31,7 +31,7 @@ extern "C" void OnShutdownSignal(int signal_number) {
 
 }  // namespace
 
-ShutdownSignals::ShutdownSignals() {
+ShutdownSignals::ShutdownSignals(bool also_hangup) {
   EAGRE_CHECK(shutdown_pipe_write.load() < 0);
   int fds[2];
   EAGRE_CHECK(pipe2(fds, O_CLOEXEC) == 0);
@@ -44,11 +44,14 @@ ShutdownSignals::ShutdownSignals() {
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, &saved_interrupt);
   sigaction(SIGTERM, &action, &saved_terminate);
+  sigaction(SIGHUP, nullptr, &saved_hangup);
+  if (also_hangup && saved_hangup.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, nullptr);
 }
 
 ShutdownSignals::~ShutdownSignals() {
   sigaction(SIGINT, &saved_interrupt, nullptr);
   sigaction(SIGTERM, &saved_terminate, nullptr);
+  sigaction(SIGHUP, &saved_hangup, nullptr);
   close(shutdown_pipe_write.exchange(-1));
   close(shutdown_pipe_read);
 }

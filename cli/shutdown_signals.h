@@ -8,7 +8,8 @@ namespace eagre {
 // back (an exec resets handlers), and no thread has signals blocked.
 class ShutdownSignals {
  public:
-  ShutdownSignals();
+  // `also_hangup`: SIGHUP too, which comes when the terminal is closed, unless it is ignored, as under nohup.
+  explicit ShutdownSignals(bool also_hangup = false);
   ~ShutdownSignals();
   ShutdownSignals(const ShutdownSignals&) = delete;
   ShutdownSignals& operator=(const ShutdownSignals&) = delete;

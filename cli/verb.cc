@@ -41,7 +41,14 @@ void Verb::Option(const std::string& names, int& value, const std::string& help,
 }
 
 void Verb::Flag(const std::string& names, bool& value, const std::string& help, const OptionRules& rules) {
-  Apply(rules, *parser_->add_flag(names, value, help));
+  // The parser takes a dash and several letters for as many flags.
+  std::string known = names;
+  const size_t comma = names.find(',');
+  if (comma != std::string::npos && comma > 2 && names[1] != '-') {
+    known = names.substr(comma + 1);
+    invocation_->one_dash_names[names.substr(0, comma)] = known;
+  }
+  Apply(rules, *parser_->add_flag(known, value, help));
 }
 
 void Verb::Run(std::function<int(const Invocation&)> run) {
@@ -66,6 +73,11 @@ int RunCommandLine(std::vector<std::string> words, const std::string& version, c
   AddGlobalOptions(app, invocation.global);
   Verb eagre(app, invocation);
   declare(eagre);
+  for (std::string& word : words) {
+    if (const auto name = invocation.one_dash_names.find(word); name != invocation.one_dash_names.end()) {
+      word = name->second;
+    }
+  }
   // The parser takes its words from the back.
   std::reverse(words.begin(), words.end());
   try {

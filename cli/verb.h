@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -21,8 +22,9 @@ struct GlobalOptions {
 
 struct Invocation {
   GlobalOptions global;
-  std::vector<std::string> job_args;  // what follows `--`: the job's own arguments
-  std::function<int()> run;           // returns the exit status
+  std::map<std::string, std::string> one_dash_names;  // by "-sae", the name that the parser knows
+  std::vector<std::string> job_args;                  // what follows `--`: the job's own arguments
+  std::function<int()> run;                           // returns the exit status
 };
 
 // How an option looks in the help and what is demanded of it.
@@ -42,8 +44,9 @@ class Verb {
   // A verb below this one. Where there are any, one must be chosen.
   Verb AddVerb(const std::string& name, const std::string& help);
 
-  // `names` as "-p,--parallelism", or "job" for a word given by position. The value keeps what it has unless the option
-  // is given, and outlives the parse.
+  // `names` as "-p,--parallelism", or "job" for a word given by position. A flag may also have, first, a name of
+  // several letters behind one dash, as some of Flink's have: "-sae,--shutdownOnAttachedExit". The value keeps what it
+  // has unless the option is given, and outlives the parse.
   void Option(const std::string& names, std::string& value, const std::string& help, const OptionRules& rules = {});
   void Option(const std::string& names, int& value, const std::string& help, const OptionRules& rules = {});
   void Flag(const std::string& names, bool& value, const std::string& help, const OptionRules& rules = {});

@@ -224,20 +224,24 @@ StatusOr<proto::TriggerCheckpointReply> JobClient::TriggerCheckpoint(const std::
   return impl_->LongCall(&proto::ClientService::Stub::TriggerCheckpoint, request);
 }
 
-StatusOr<std::string> JobClient::TriggerSavepoint(const std::string& job_id, const std::string& directory) {
+StatusOr<std::string> JobClient::TriggerSavepoint(const std::string& job_id, const std::string& directory,
+                                                  bool detached) {
   proto::TriggerSavepointRequest request;
   request.set_job_id(job_id);
   request.set_directory(directory);
+  request.set_detached(detached);
   EAGRE_ASSIGN_OR_RETURN(const proto::TriggerSavepointReply reply,
                          impl_->LongCall(&proto::ClientService::Stub::TriggerSavepoint, request));
   return reply.path();
 }
 
-StatusOr<std::string> JobClient::StopJob(const std::string& job_id, const std::string& directory, bool drain) {
+StatusOr<std::string> JobClient::StopJob(const std::string& job_id, const std::string& directory, bool drain,
+                                         bool detached) {
   proto::StopJobRequest request;
   request.set_job_id(job_id);
   request.set_directory(directory);
   request.set_drain(drain);
+  request.set_detached(detached);
   EAGRE_ASSIGN_OR_RETURN(const proto::TriggerSavepointReply reply,
                          impl_->LongCall(&proto::ClientService::Stub::StopJob, request));
   return reply.path();

@@ -37,10 +37,12 @@ class JobClient {
   // These wait for as long as it takes, and end with UNAVAILABLE when the JobManager goes away meanwhile. `directory`
   // is where to make the savepoint's folder, as the JobManager sees it; empty: as the job's configuration says.
   StatusOr<proto::TriggerCheckpointReply> TriggerCheckpoint(const std::string& job_id);
-  // Returns the savepoint's path.
-  StatusOr<std::string> TriggerSavepoint(const std::string& job_id, const std::string& directory);
-  // The same; the job has ended behind it.
-  StatusOr<std::string> StopJob(const std::string& job_id, const std::string& directory, bool drain);
+  // Returns the savepoint's path. `detached`: at once, where the savepoint will be.
+  StatusOr<std::string> TriggerSavepoint(const std::string& job_id, const std::string& directory,
+                                         bool detached = false);
+  // The same; the job has ended behind it, or, detached, will.
+  StatusOr<std::string> StopJob(const std::string& job_id, const std::string& directory, bool drain,
+                                bool detached = false);
   StatusOr<proto::ClusterDetails> GetCluster();
 
   // Tells the present state, every change of it, and progress each `interval_ms`, on this thread, until the job has

@@ -265,22 +265,42 @@ void JobManager::TriggerCheckpoint(const std::string& job_id, CheckpointCoordina
   (*job)->TriggerCheckpoint(std::move(done));
 }
 
-void JobManager::TriggerSavepoint(const std::string& job_id, const std::string& directory,
+namespace {
+
+// Has `begin` begin what answers when it has ended; with `detached` the answer is that it could be begun.
+template <typename Begin>
+void BeginSavepoint(const std::string& path, bool detached, CheckpointCoordinator::Done done, Begin begin) {
+  if (!detached) return begin(std::move(done));
+  const auto waiting = std::make_shared<CheckpointCoordinator::Done>(std::move(done));
+  begin([waiting, path](StatusOr<CheckpointCoordinator::Completed> ended) {
+    if (const auto answer = std::exchange(*waiting, nullptr)) return answer(std::move(ended));
+    if (!ended.ok()) EAGRE_LOG_WARN("the savepoint at {}: {}", path, StatusMessage(ended.status()));
+  });
+  if (const auto answer = std::exchange(*waiting, nullptr)) answer(CheckpointCoordinator::Completed{.path = path});
+}
+
+}  // namespace
+
+void JobManager::TriggerSavepoint(const std::string& job_id, const SavepointOrder& order,
                                   CheckpointCoordinator::Done done) {
   const StatusOr<JobExecution*> job = FindRunning(job_id);
   if (!job.ok()) return done(job.status());
-  const StatusOr<std::string> path = NewSavepointPath(**job, directory);
+  const StatusOr<std::string> path = NewSavepointPath(**job, order.directory);
   if (!path.ok()) return done(path.status());
-  (*job)->TriggerSavepoint(*path, std::move(done));
+  BeginSavepoint(*path, order.detached, std::move(done), [&](CheckpointCoordinator::Done when_ended) {
+    (*job)->TriggerSavepoint(*path, std::move(when_ended));
+  });
 }
 
-void JobManager::StopJob(const std::string& job_id, const std::string& directory, bool drain,
+void JobManager::StopJob(const std::string& job_id, const SavepointOrder& order, bool drain,
                          CheckpointCoordinator::Done done) {
   const StatusOr<JobExecution*> job = FindRunning(job_id);
   if (!job.ok()) return done(job.status());
-  const StatusOr<std::string> path = NewSavepointPath(**job, directory);
+  const StatusOr<std::string> path = NewSavepointPath(**job, order.directory);
   if (!path.ok()) return done(path.status());
-  (*job)->StopWithSavepoint(*path, drain, std::move(done));
+  BeginSavepoint(*path, order.detached, std::move(done), [&](CheckpointCoordinator::Done when_ended) {
+    (*job)->StopWithSavepoint(*path, drain, std::move(when_ended));
+  });
 }
 
 proto::ClusterDetails JobManager::GetCluster() const {

@@ -90,12 +90,18 @@ class JobManager {
   // OK says that the job is being cancelled; watch it to see the end.
   Status CancelJob(const std::string& job_id);
   // `done` is called once, when the checkpoint or savepoint is complete or why it is not; at the latest when the
-  // JobManager is destroyed. `directory`: where to make the savepoint's folder; empty: the job's
-  // execution.checkpointing.savepoint-dir.
+  // JobManager is destroyed.
   void TriggerCheckpoint(const std::string& job_id, CheckpointCoordinator::Done done);
-  void TriggerSavepoint(const std::string& job_id, const std::string& directory, CheckpointCoordinator::Done done);
+  struct SavepointOrder {
+    std::string
+        directory;  // where to make the savepoint's folder; empty: the job's execution.checkpointing.savepoint-dir
+    // `done` is called at once, with the path alone when the savepoint was accepted; what became of it is in the job's
+    // details.
+    bool detached = false;
+  };
+  void TriggerSavepoint(const std::string& job_id, const SavepointOrder& order, CheckpointCoordinator::Done done);
   // `done` is called when the job has ended behind its savepoint.
-  void StopJob(const std::string& job_id, const std::string& directory, bool drain, CheckpointCoordinator::Done done);
+  void StopJob(const std::string& job_id, const SavepointOrder& order, bool drain, CheckpointCoordinator::Done done);
   proto::ClusterDetails GetCluster() const;
 
   // Output of the job's workers. Returns the id for StopLogs.

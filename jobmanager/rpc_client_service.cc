@@ -158,7 +158,7 @@ grpc::ServerUnaryReactor* RpcClientService::TriggerSavepoint(grpc::CallbackServe
                                                              proto::TriggerSavepointReply* reply) {
   const auto answer = LateAnswer<proto::TriggerSavepointReply>::New(reply);
   executor_.Post([&job_manager = job_manager_, answer, request = *request] {
-    job_manager.TriggerSavepoint(request.job_id(), request.directory(), GivePath(answer));
+    job_manager.TriggerSavepoint(request.job_id(), {request.directory(), request.detached()}, GivePath(answer));
   });
   return answer.get();
 }
@@ -167,7 +167,7 @@ grpc::ServerUnaryReactor* RpcClientService::StopJob(grpc::CallbackServerContext*
                                                     proto::TriggerSavepointReply* reply) {
   const auto answer = LateAnswer<proto::TriggerSavepointReply>::New(reply);
   executor_.Post([&job_manager = job_manager_, answer, request = *request] {
-    job_manager.StopJob(request.job_id(), request.directory(), request.drain(), GivePath(answer));
+    job_manager.StopJob(request.job_id(), {request.directory(), request.detached()}, request.drain(), GivePath(answer));
   });
   return answer.get();
 }

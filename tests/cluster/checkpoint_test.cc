@@ -82,6 +82,37 @@ TEST_F(CheckpointTest, ASavepointStartsAnotherJobAlsoWhenItWasMoved) {
   ASSERT_TRUE(AwaitState(second, "CANCELED"));
 }
 
+TEST_F(CheckpointTest, ADetachedOrderReturnsBeforeItsSavepointIsThere) {
+  ASSERT_NO_FATAL_FAILURE(StartCluster(1, 1));
+  const std::string job_id = Submit("ticks", {}, EveryTenthOfASecond());
+  ASSERT_TRUE(AwaitFlow(job_id));
+  const auto path_in = [](const std::string& said) {
+    const size_t at = said.find("The savepoint will be at ") + 25;
+    return said.substr(at, said.find('\n', at) - at);
+  };
+  const Ended savepoint = RunOnCluster({"savepoint", "-detached", job_id, Path("savepoints")});
+  ASSERT_EQ(savepoint.status, 0) << savepoint.err;
+  EXPECT_THAT(savepoint.out, AllOf(HasSubstr("Triggering savepoint in detached mode for job " + job_id + ".\n"),
+                                   HasSubstr("Successfully trigger manual savepoint, triggerId: savepoint-")));
+  const std::string first = path_in(savepoint.out);
+  EXPECT_TRUE(AwaitJob(job_id, [&](const proto::JobDetails& job) {
+    return job.checkpoints().latest_savepoint() == first;
+  })) << RunOnCluster({"info", job_id}).out;
+  EXPECT_EQ(State(job_id), "RUNNING");
+
+  const Ended stop = RunOnCluster({"stop", "-detached", "-p", Path("savepoints"), job_id});
+  ASSERT_EQ(stop.status, 0) << stop.err;
+  EXPECT_THAT(stop.out, HasSubstr("Successfully trigger stop-with-savepoint, triggerId: savepoint-"));
+  EXPECT_TRUE(AwaitState(job_id, "FINISHED"));
+  for (const std::string& path : {first, path_in(stop.out)}) {
+    const Ended inspected = Run({"state", "inspect", path});
+    EXPECT_EQ(inspected.status, 0) << inspected.err;
+  }
+  const Ended refused = RunOnCluster({"savepoint", "--detached", job_id, Path("savepoints")});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_THAT(refused.err, HasSubstr("has already ended"));
+}
+
 TEST_F(CheckpointTest, ASavepointThatDoesNotFitIsRefusedBeforeAnythingRuns) {
   ASSERT_NO_FATAL_FAILURE(StartCluster(1, 1));
   const std::string job_id = Submit("ticks", {}, EveryTenthOfASecond());

@@ -64,6 +64,32 @@ TEST_F(JobLifeTest, CtrlCOnAnAttachedRunCancelsTheJobOnTheCluster) {
   EXPECT_EQ(State(job_id), "CANCELED");
 }
 
+TEST_F(JobLifeTest, AJobEndsWithTheTerminalOfItsRunOnlyWhenAskedTo) {
+  ASSERT_NO_FATAL_FAILURE(StartCluster(1, 1));
+  for (const char* flag : {"", "-sae", "--shutdownOnAttachedExit"}) {
+    SCOPED_TRACE(flag);
+    Words command = {"run", "-m", "localhost:" + std::to_string(rpc_port()), JobLibrary("endless")};
+    if (*flag != '\0') command.insert(command.begin() + 1, flag);
+    const auto run = Start(command);
+    const std::string line = run->AwaitLine("Job has been submitted with JobID ");
+    ASSERT_NE(line, "") << run->Output();
+    const std::string job_id = line.substr(line.size() - 32);
+    ASSERT_TRUE(AwaitFlow(job_id));
+    run->Signal(SIGHUP);
+    if (*flag != '\0') {
+      EXPECT_EQ(run->AwaitExit(), 1) << run->Output();
+      EXPECT_EQ(State(job_id), "CANCELED");
+      continue;
+    }
+    EXPECT_EQ(run->AwaitExit(), 128 + SIGHUP);
+    const int64_t before = RecordsIn(job_id);
+    EXPECT_TRUE(AwaitTrue([&] { return RecordsIn(job_id) > before; })) << "the job ended with the run";
+    EXPECT_EQ(RunOnCluster({"cancel", job_id}).status, 0);
+    EXPECT_TRUE(AwaitState(job_id, "CANCELED"));
+    EXPECT_TRUE(AwaitSlots(1));
+  }
+}
+
 TEST_F(JobLifeTest, AJobWithMoreSubtasksThanSlotsWaitsAndSaysSo) {
   ASSERT_NO_FATAL_FAILURE(StartCluster(1, 1));
   const std::string job_id = Submit("hello", {}, {"-p", "3"});

@@ -16,6 +16,23 @@ TEST(ShutdownSignalsTest, SignalsAndWakeUpsEndOneWaitEachInOrder) {
   EXPECT_EQ(signals.Wait(), SIGINT);
 }
 
+TEST(ShutdownSignalsTest, AHangupIsOneOfThemOnRequestUnlessItIsIgnored) {
+  const auto hangup_before = signal(SIGHUP, SIG_IGN);
+  {
+    ShutdownSignals signals(/*also_hangup=*/true);
+    raise(SIGHUP);  // as under nohup
+    signals.Wake();
+    EXPECT_EQ(signals.Wait(), 0);
+  }
+  signal(SIGHUP, SIG_DFL);
+  {
+    ShutdownSignals signals(/*also_hangup=*/true);
+    raise(SIGHUP);
+    EXPECT_EQ(signals.Wait(), SIGHUP);
+  }
+  EXPECT_EQ(signal(SIGHUP, hangup_before), SIG_DFL);
+}
+
 TEST(ShutdownSignalsTest, TheHandlingBeforeComesBack) {
   struct sigaction before {
   }, after{};

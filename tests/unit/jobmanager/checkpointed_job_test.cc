@@ -255,7 +255,7 @@ TEST_F(CheckpointedJobTest, AJobWithCommitsIsFinishedOnlyBehindItsLastCheckpoint
 
 TEST_F(CheckpointedJobTest, StoppingWithASavepointFinishesTheJob) {
   const std::string id = Run(EverySecond());
-  job_manager_->StopJob(id, "", /*drain=*/true, KeepAnswer());
+  job_manager_->StopJob(id, {}, /*drain=*/true, KeepAnswer());
   EXPECT_EQ((executor_.RunReady(), LastCommand()), "TRIGGER 1 DRAIN");
   AcknowledgeNewest();
   EXPECT_EQ(LastCommand(), "COMPLETE 1 DRAIN");
@@ -270,7 +270,7 @@ TEST_F(CheckpointedJobTest, StoppingWithASavepointFinishesTheJob) {
 
 TEST_F(CheckpointedJobTest, WorkersThatDoNotEndBehindTheirSavepointAreStopped) {
   const std::string id = Run({});
-  job_manager_->StopJob(id, "", /*drain=*/false, KeepAnswer());
+  job_manager_->StopJob(id, {}, /*drain=*/false, KeepAnswer());
   executor_.RunReady();
   AcknowledgeNewest();
   for (int seconds = 0; seconds < 15; ++seconds) {
@@ -286,7 +286,7 @@ TEST_F(CheckpointedJobTest, WorkersThatDoNotEndBehindTheirSavepointAreStopped) {
 TEST_F(CheckpointedJobTest, AStopWhoseSavepointFailsLeavesTheJobRunning) {
   const std::string id = Run({});
   scratch_.Write("savepoints", "a file where a folder should be");
-  job_manager_->StopJob(id, "", /*drain=*/false, KeepAnswer());
+  job_manager_->StopJob(id, {}, /*drain=*/false, KeepAnswer());
   executor_.RunReady();
   AcknowledgeNewest();
   EXPECT_EQ(LastCommand(), "ABORT 1 SUSPEND");
@@ -296,7 +296,7 @@ TEST_F(CheckpointedJobTest, AStopWhoseSavepointFailsLeavesTheJobRunning) {
 
 TEST_F(CheckpointedJobTest, AWorkerThatDiesBehindTheSavepointIsToldWithItsPath) {
   const std::string id = Run(EverySecond());
-  job_manager_->StopJob(id, "", /*drain=*/false, KeepAnswer());
+  job_manager_->StopJob(id, {}, /*drain=*/false, KeepAnswer());
   executor_.RunReady();
   AcknowledgeNewest();
   WorkerCrashes();
@@ -304,13 +304,35 @@ TEST_F(CheckpointedJobTest, AWorkerThatDiesBehindTheSavepointIsToldWithItsPath) 
   EXPECT_THAT(answers_[0], AllOf(HasSubstr("the savepoint was made at " + SavepointFolder()), HasSubstr("RESTARTING")));
 }
 
+TEST_F(CheckpointedJobTest, ADetachedOrderIsAnsweredWhenItIsTaken) {
+  const std::string id = Run(EverySecond());
+  job_manager_->TriggerSavepoint(id, {.detached = true}, KeepAnswer());
+  ASSERT_THAT(answers_, ElementsAre(StartsWith(SavepointFolder() + "/savepoint-")));
+  executor_.RunReady();
+  AcknowledgeNewest();
+  EXPECT_EQ(Details(id).checkpoints().latest_savepoint(), answers_[0]);
+  // One that fails later is told of in the job's details.
+  EXPECT_TRUE(PosixFileSystem().RemoveTree(SavepointFolder()).ok());
+  scratch_.Write("savepoints", "a file where a folder should be");
+  job_manager_->StopJob(id, {.detached = true}, /*drain=*/false, KeepAnswer());
+  executor_.RunReady();
+  AcknowledgeNewest();
+  EXPECT_THAT(answers_, ElementsAre(StartsWith(SavepointFolder()), StartsWith(SavepointFolder())));
+  EXPECT_THAT(Details(id).checkpoints().latest_failure(), HasSubstr("cannot write the savepoint"));
+  // One that cannot be begun is refused.
+  WorkerCrashes();
+  job_manager_->TriggerSavepoint(id, {.detached = true}, KeepAnswer());
+  ASSERT_THAT(answers_, SizeIs(3));
+  EXPECT_THAT(answers_[2], HasSubstr("it must be RUNNING"));
+}
+
 TEST_F(CheckpointedJobTest, ASavepointNeedsARunningJobThatTakesThem) {
   const std::string plain = Run({{"execution.checkpointing.dir", ""}});
   EXPECT_FALSE(Details(plain).has_checkpoints());
-  job_manager_->TriggerSavepoint(plain, "", KeepAnswer());
+  job_manager_->TriggerSavepoint(plain, {}, KeepAnswer());
   job_manager_->TriggerCheckpoint("0123456789abcdef0123456789abcdef", KeepAnswer());
   job_manager_->TriggerCheckpoint("x", KeepAnswer());
-  job_manager_->TriggerSavepoint(plain, "relative", KeepAnswer());
+  job_manager_->TriggerSavepoint(plain, {.directory = "relative"}, KeepAnswer());
   EXPECT_THAT(answers_,
               ElementsAre(HasSubstr("execution.checkpointing.dir was not set"), HasSubstr("no job has the id"),
                           HasSubstr("is not a job id"), HasSubstr("'relative'")));
