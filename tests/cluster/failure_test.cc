@@ -61,14 +61,22 @@ TEST_F(FailureTest, AJobThatNeverReturnsIsCancelledByKillingItsWorker) {
 }
 
 TEST_F(FailureTest, AKilledTaskManagerIsNoticedAtOnceAndNamed) {
-  ASSERT_NO_FATAL_FAILURE(StartCluster(2, 1));
+  // So long that nothing but the connection can tell in the time of this test.
+  ASSERT_NO_FATAL_FAILURE(StartCluster(2, 1, {"heartbeat.timeout=1 h"}));
+  const std::string announcement = task_manager(1).AwaitLine(" joins the JobManager at ");
+  ASSERT_THAT(announcement, ::testing::StartsWith("TaskManager "));
+  const std::string id = announcement.substr(12, announcement.find(' ', 12) - 12);
   const std::string job_id = Submit("endless", {}, {"-p", "2"});
   ASSERT_TRUE(AwaitFlow(job_id));
   task_manager(1).Signal(SIGKILL);
   ASSERT_TRUE(AwaitState(job_id, "FAILED"));
   const proto::JobDetails job = Job(job_id);
-  EXPECT_THAT(job.failures(0).message(), HasSubstr("TaskManager"));
-  EXPECT_THAT(RunOnCluster({"info", job_id}).out, HasSubstr("Root cause:"));
+  const proto::FailureInfo& cause = job.failures(0);
+  EXPECT_THAT(cause.message(), HasSubstr("lost TaskManager " + id + " at localhost: "));
+  EXPECT_EQ(cause.task_manager_id(), id);
+  EXPECT_EQ(cause.host(), "localhost");
+  EXPECT_THAT(RunOnCluster({"info", job_id}).out,
+              AllOf(HasSubstr("Root cause:"), HasSubstr("on host localhost, TaskManager " + id)));
   EXPECT_TRUE(AwaitSlots(1)) << "the lost TaskManager's slots still count";
   EXPECT_TRUE(job_manager().Running());
   // What is left of the cluster works.

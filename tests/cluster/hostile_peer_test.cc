@@ -13,14 +13,20 @@ namespace {
 
 constexpr const char* kHttpRequest = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-// TCP ports on which the process listens on loopback.
-std::vector<int> ListeningPorts(pid_t pid) {
+// A socket that takes connections.
+struct Listener {
+  std::string address;  // as the kernel's tables show it: words of 32 bits, each in the machine's byte order
+  int port = 0;
+};
+
+// Those of the process, of IPv4 and IPv6.
+std::vector<Listener> ListenersOf(pid_t pid) {
   std::vector<std::string> sockets;
   for (const std::string& fd : FilesBelow("/proc/" + std::to_string(pid) + "/fd")) {
     char target[64] = {};
     if (readlink(fd.c_str(), target, sizeof target - 1) > 0) sockets.push_back(target);
   }
-  std::vector<int> ports;
+  std::vector<Listener> listeners;
   for (const char* table : {"/proc/net/tcp", "/proc/net/tcp6"}) {
     std::ifstream file(table);
     std::string line;
@@ -31,10 +37,16 @@ std::vector<int> ListeningPorts(pid_t pid) {
       fields >> slot >> local >> remote >> state >> queues >> timer >> retransmits >> uid >> timeout >> inode;
       if (state != "0A" || std::find(sockets.begin(), sockets.end(), "socket:[" + inode + "]") == sockets.end())
         continue;
-      ports.push_back(std::stoi(local.substr(local.rfind(':') + 1), nullptr, 16));
+      const size_t colon = local.rfind(':');
+      listeners.push_back({local.substr(0, colon), std::stoi(local.substr(colon + 1), nullptr, 16)});
     }
   }
-  return ports;
+  return listeners;
+}
+
+bool IsLoopback(const std::string& address) {
+  return address == "0100007F" || address == "00000000000000000000000001000000" ||
+         address == "0000000000000000FFFF00000100007F";
 }
 
 class HostilePeerTest : public ClusterTest {
@@ -69,9 +81,9 @@ TEST_F(HostilePeerTest, NoPortOfAnyProcessMinds) {
   std::vector<int> ports = {rpc_port(), job_manager_metrics_port(), task_manager_metrics_port(0)};
   for (size_t i = 0; i < 2; ++i) {
     for (const pid_t worker : Workers(i)) {
-      const std::vector<int> data_ports = ListeningPorts(worker);
-      EXPECT_FALSE(data_ports.empty()) << "a worker of a job with two workers has a data port";
-      ports.insert(ports.end(), data_ports.begin(), data_ports.end());
+      const std::vector<Listener> data = ListenersOf(worker);
+      EXPECT_FALSE(data.empty()) << "a worker of a job with two workers has a data port";
+      for (const Listener& listener : data) ports.push_back(listener.port);
     }
   }
   for (const int port : ports) Bother(port, kept_open);
@@ -89,19 +101,30 @@ TEST_F(HostilePeerTest, NoPortOfAnyProcessMinds) {
   }
 }
 
-TEST_F(HostilePeerTest, DaemonsListenOnLoopbackOnly) {
-  ASSERT_NO_FATAL_FAILURE(StartCluster(1, 1));
-  std::ifstream table("/proc/net/tcp");
-  for (std::string line; std::getline(table, line);) {
-    std::istringstream fields(line);
-    std::string slot, local, remote, state;
-    fields >> slot >> local >> remote >> state;
-    if (state != "0A") continue;
-    const int port = std::stoi(local.substr(local.rfind(':') + 1), nullptr, 16);
-    if (port == rpc_port() || port == job_manager_metrics_port() || port == task_manager_metrics_port(0)) {
-      EXPECT_TRUE(local.starts_with("0100007F:")) << "port " << port << " listens on " << local;
+TEST_F(HostilePeerTest, DaemonsAndWorkersListenOnLoopbackOnly) {
+  ASSERT_NO_FATAL_FAILURE(StartCluster(2, 1));
+  const std::string job_id = Submit("endless", {}, {"-p", "2"});
+  ASSERT_TRUE(AwaitFlow(job_id));
+  std::vector<pid_t> processes = {job_manager().pid()};
+  for (size_t i = 0; i < 2; ++i) {
+    processes.push_back(task_manager(i).pid());
+    const std::vector<pid_t> workers = Workers(i);
+    ASSERT_EQ(workers.size(), 1u);
+    processes.push_back(workers[0]);
+  }
+  std::vector<int> ports;
+  for (const pid_t process : processes) {
+    const std::vector<Listener> listeners = ListenersOf(process);
+    EXPECT_FALSE(listeners.empty()) << "process " << process << " takes no connections";
+    for (const Listener& listener : listeners) {
+      EXPECT_TRUE(IsLoopback(listener.address)) << "port " << listener.port << " listens on " << listener.address;
+      ports.push_back(listener.port);
     }
   }
+  EXPECT_THAT(ports, ::testing::IsSupersetOf({rpc_port(), job_manager_metrics_port(), task_manager_metrics_port(0),
+                                              task_manager_metrics_port(1)}));
+  EXPECT_EQ(RunOnCluster({"cancel", job_id}).status, 0);
+  EXPECT_TRUE(AwaitState(job_id, "CANCELED"));
 }
 
 }  // namespace
