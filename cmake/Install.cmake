@@ -32,6 +32,9 @@ install(FILES ${PROJECT_BINARY_DIR}/eagreConfig.cmake ${PROJECT_BINARY_DIR}/eagr
 # for the installed tree, one for the binary in the build tree. Eagre's headers are the system's to the compiler, which so
 # does not count them among a job's own files.
 get_filename_component(compiler ${CMAKE_CXX_COMPILER} NAME)
+if(compiler STREQUAL "c++" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  set(compiler g++)  # c++ is whatever the machine at hand prefers, and another's may prefer another
+endif()
 set(job_flags "${compiler}\n-std=c++20\n-O2\n-DNDEBUG\n-g1\n-march=${EAGRE_MARCH}\n-fPIC\n")
 if(EAGRE_SANITIZE)
   string(APPEND job_flags "-fsanitize=${EAGRE_SANITIZE}\n")
