@@ -49,9 +49,11 @@ void KeyMatches::Clear() {
 
 std::string_view KeyMatches::EventBytes(uint32_t cell) const {
   const uint32_t size = event(cell).size;
-  const char* bytes = arena_.At(cell) + sizeof(StoredEvent);
-  if (size > kMaxInlineBytes) std::memcpy(&bytes, bytes, sizeof(bytes));
-  return {bytes, size};
+  const char* stored = arena_.At(cell) + sizeof(StoredEvent);
+  if (size <= kMaxInlineBytes) return {stored, size};
+  const char* elsewhere = nullptr;
+  std::memcpy(&elsewhere, stored, sizeof(elsewhere));
+  return {elsewhere, size};
 }
 
 uint32_t KeyMatches::AddEvent(int64_t timestamp, size_t size) {
