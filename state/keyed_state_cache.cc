@@ -62,23 +62,24 @@ Status KeyedStateCore::FetchMissing() {
   EntryStore& store = spilled_->store();
   for (char* row : missing_) key_ops_.encode(KeyAt(row), store.AddRead(HashOf(row)));
   const Status read = store.Read([&](size_t i, const StoredEntry* entry) -> Status {
-    char* row = missing_[i];
-    if (entry == nullptr) {
-      MarkChanged(row);
-      return OkStatus();
-    }
-    auto& header = *reinterpret_cast<RowHeader*>(row);
-    header.cached |= kStored;
-    --unstored_rows_;
-    header.mark = ChangeEpochs::kWritten;
-    TailOf(row).store_epoch = SpilledState::EpochOf(*entry);
-    if (SpilledState::IsRestored(*entry)) header.cached |= kRestored;
-    EAGRE_RETURN_IF_ERROR(DecodeRow(entry->value, row));
-    Measure(row);
+    if (entry != nullptr) return FillRow(missing_[i], *entry);
+    MarkChanged(missing_[i]);
     return OkStatus();
   });
   missing_.clear();
   return read;
+}
+
+Status KeyedStateCore::FillRow(char* row, const StoredEntry& entry) {
+  auto& header = *reinterpret_cast<RowHeader*>(row);
+  header.cached |= kStored;
+  --unstored_rows_;
+  header.mark = ChangeEpochs::kWritten;
+  TailOf(row).store_epoch = SpilledState::EpochOf(entry);
+  if (SpilledState::IsRestored(entry)) header.cached |= kRestored;
+  EAGRE_RETURN_IF_ERROR(DecodeRow(entry.value, row));
+  Measure(row);
+  return OkStatus();
 }
 
 void KeyedStateCore::FetchSelected() {

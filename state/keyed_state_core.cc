@@ -36,6 +36,10 @@ KeyedStateCore::KeyedStateCore(std::vector<StateDeclaration> declarations, const
     offset = AlignUp(offset, declaration.ops->alignment);
     slot_offsets_.push_back(static_cast<uint32_t>(offset));
     if (declaration.ops->prefetch != nullptr) prefetches_.push_back({slot_offsets_.back(), declaration.ops->prefetch});
+    if (declaration.has_ttl()) {
+      const auto number = static_cast<uint32_t>(slot_offsets_.size() - 1);
+      expiring_.push_back({number, slot_offsets_.back(), declaration.ttl_ms, declaration.ops});
+    }
     offset += declaration.ops->size;
     row_alignment_ = std::max(row_alignment_, declaration.ops->alignment);
   }
@@ -248,6 +252,10 @@ Status KeyedStateCore::RestoreRow(char* row, const StateEntry& entry) {
   return room;
 }
 
+StoredForm KeyedStateCore::FormOf(const StateSchema::Part& stored) const {
+  return {.type = stored.type, .has_times = stored.has_times, .now_ms = clock_ == nullptr ? 0 : clock_->NowMs()};
+}
+
 Status KeyedStateCore::DecodeRow(std::string_view bytes_of_row, char* row) {
   ByteReader value(bytes_of_row);
   while (!value.empty()) {
@@ -265,7 +273,7 @@ Status KeyedStateCore::DecodeRow(std::string_view bytes_of_row, char* row) {
     ByteReader in(bytes);
     const bool same_type = stored_parts_.empty() || stored_parts_[number].type_text == declaration.SchemaText();
     const bool read = same_type ? declaration.ops->decode(in, slot)
-                                : declaration.ops->decode_stored(in, stored_parts_[number].type, slot);
+                                : declaration.ops->decode_stored(in, FormOf(stored_parts_[number]), slot);
     if (!read || !in.empty()) {
       return DataLoss("an entry of state '{}' is no {}", declaration.name, declaration.TypeText());
     }
@@ -303,6 +311,7 @@ Status KeyedStateCore::FinishRestore(bool inherited) {
   stored_declarations_.clear();
   if (spilled_ != nullptr) EAGRE_RETURN_IF_ERROR(spilled_->FinishRestore());
   EAGRE_RETURN_IF_ERROR(MakeRoom());
+  if (has_ttl()) sweep_.BeginAnew(NowMs());
   if (!inherited) return OkStatus();
   if (spilled_ != nullptr) spilled_->Follow();
   rows_.ForEach([](char* row) { reinterpret_cast<RowHeader*>(row)->mark = ChangeEpochs::kWritten; });
@@ -351,7 +360,7 @@ char* KeyedStateCore::AllocateRow() {
   }
   if (chunk_used_ == chunk_rows_) {
     chunk_ = chunks_->Allocate();
-    if (spilled_ != nullptr) cached_chunks_.push_back(chunk_);
+    chunks_of_rows_.push_back(chunk_);
     chunk_used_ = 0;
   }
   char* row = chunk_ + row_bytes_ * chunk_used_++;

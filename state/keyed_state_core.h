@@ -12,11 +12,15 @@
 // encoded record key; its value has, for each state that is not empty, the number of its declaration (a varint), the
 // size of what follows (uint32) and the state in the record codec. The schema gives the numbers names.
 //
+// What a state with TTL holds expires by the operator's clock. Handles remove what they meet; the rest is removed by a
+// sweep over memory and store (state/expiry_sweep.h), as if a function had: such a row counts as changed.
+//
 // Layout of a row: RowHeader, then the slots of the states in the order of their declaration, then the key.
 #pragma once
 
 #include <absl/functional/function_ref.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -24,9 +28,11 @@
 #include <vector>
 
 #include "base/chunk_memory.h"
+#include "base/clock.h"
 #include "base/status.h"
 #include "state/change_epochs.h"
 #include "state/checkpointed_state.h"
+#include "state/expiry_sweep.h"
 #include "state/flat_table.h"
 #include "state/spilled_state.h"
 #include "state/state_backend.h"
@@ -62,14 +68,16 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   KeyedStateCore(const KeyedStateCore&) = delete;
   KeyedStateCore& operator=(const KeyedStateCore&) = delete;
 
+  // Of the operator; outlives this. States with TTL need it, before anything else.
+  void SetClock(const Clock& clock);
+  int64_t NowMs() const { return clock_->NowMs(); }
   // Before anything else, where the state is to be in `backend`, which outlives it; else it is in memory without limit.
   Status Open(StateBackend& backend, const std::string& operator_name, int max_parallelism);
 
   const std::vector<StateDeclaration>& declarations() const { return declarations_; }
   // From the start of a row, in the order of the declarations.
   const std::vector<uint32_t>& slot_offsets() const { return slot_offsets_; }
-  // Handles bound to it see the row that is current.
-  StateScope& scope() { return scope_; }
+  StateScope& scope() { return scope_; }  // handles bound to it see the row that is current
 
   // After a batch or a number of timers: removes the rows whose states are all empty and measures what was changed. No
   // row is current then, and those made resident are no longer. MakeRoom is to follow.
@@ -78,6 +86,8 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   Status MakeRoom() { return backend_ == nullptr ? OkStatus() : backend_->MakeRoom(); }
   // There is no room, and the store takes nothing now: no batch is to begin until it does.
   bool blocked() const { return backend_ != nullptr && backend_->stalled() && backend_->full(); }
+  // When the next step of the removal of what has expired is due, between two batches.
+  int64_t next_sweep_ms() const { return sweep_.next_ms(); }
   // For how many records of a batch state is best made resident at once: so few that what was loaded into the cache is
   // still there when it is asked for, but all where each read of a store has its price.
   size_t records_at_once() const { return has_store() ? SIZE_MAX : kRecordsAtOnce; }
@@ -103,10 +113,10 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
 
   // In memory and in the store; after a restore into a store, about.
   size_t row_count() const {
-    return spilled_ == nullptr ? rows_.size() : static_cast<size_t>(stored_rows_ + unstored_rows_ - emptied_rows_);
+    if (spilled_ == nullptr) return rows_.size();
+    return static_cast<size_t>(std::max<int64_t>(stored_rows_ + unstored_rows_ - emptied_rows_, 0));
   }
-  // Rows with what they own, and the index; an estimate.
-  size_t memory_bytes() const;
+  size_t memory_bytes() const;  // of rows with what they own, and the index; an estimate
   Status Evict(size_t bytes) override;
   // In a deterministic order. The rows must not change meanwhile.
   template <typename Visit>
@@ -129,17 +139,22 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   }
   // A row of empty states, listed as changed, whose key the caller must construct.
   char* NewRow(uint64_t hash);
-  // The number of a declared state; throws StateError when there is none of this name.
-  size_t IndexOf(const std::string& state) const;
+  size_t IndexOf(const std::string& state) const;  // throws StateError when there is none of this name
   bool IsEmpty(const char* row, size_t index) const {
     return declarations_[index].ops->empty(row + slot_offsets_[index]);
   }
 
+  bool has_ttl() const { return !expiring_.empty(); }
+  void ExpireRow(char* row, int64_t now_ms);  // removes what has expired of it
+  // A step of the sweep; FinishBatch is to follow. `row_of` gives the row of an entry's key, from memory or by
+  // NewMissingRow, null when it is malformed.
+  using RowOfEntry = absl::FunctionRef<char*(const StoredEntry& entry)>;
+  Status Sweep(int64_t now_ms, RowOfEntry row_of);
+
   bool has_store() const { return spilled_ != nullptr; }
   // With a store. A row of empty states, whose key the caller must construct; FetchMissing fills it.
   char* NewMissingRow(uint64_t hash);
-  // Reads the missing rows; those that the store does not have are new.
-  Status FetchMissing();
+  Status FetchMissing();   // those that the store does not have are new
   void FetchSelected();  // throws StateError when that fails
   // Calls visit(entry) for everything in the store and fetches what it finds missing. False from it: the entry is
   // malformed. Throws StateError.
@@ -164,6 +179,12 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   struct SlotPrefetch {
     uint32_t offset;
     void (*prefetch)(const void* slot);
+  };
+  struct ExpiringSlot {
+    uint32_t number;  // of the declaration
+    uint32_t offset;
+    int64_t ttl_ms;
+    const StateSlotOps* ops;
   };
   static constexpr size_t kRecordsAtOnce = 256;
   static constexpr size_t kCacheLineBytes = 64;
@@ -192,22 +213,27 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   void MarkFreed(char* row);
   void EncodeRow(const char* row, StateEntryWriter& out) const;
   void EncodeStates(const char* row, ByteWriter& out) const;
-  // Lays out the rows, which so far have `bytes`.
-  void SizeRows(size_t bytes);
+  void SizeRows(size_t bytes);  // lays out the rows, which so far have `bytes`
   bool Empty(const char* row) const;
   void Measure(char* row);
   void Destroy(char* row);
   char* AllocateRow();
   void FreeRow(char* row);
-  // Decodes the states of an entry into a row of empty ones.
-  Status DecodeRow(std::string_view bytes, char* row);
+  Status DecodeRow(std::string_view bytes, char* row);  // into a row of empty states
+  StoredForm FormOf(const StateSchema::Part& stored) const;
+
+  char* RowAt(size_t position) const {
+    return chunks_of_rows_[position / chunk_rows_] + position % chunk_rows_ * row_bytes_;
+  }
+  size_t RowsAllocated() const { return chunks_of_rows_.size() * chunk_rows_ - (chunk_rows_ - chunk_used_); }
+
+  // Of what has expired (keyed_state_expiry.cc).
+  Status SweepStore(int64_t now_ms, RowOfEntry row_of);
+  Status NoteTimes(const StoredEntry& entry, int64_t now_ms, bool& expired);
 
   // With a store (keyed_state_cache.cc).
   StoreTail& TailOf(char* row) const { return *reinterpret_cast<StoreTail*>(row + tail_offset_); }
-  char* RowAt(size_t position) const {
-    return cached_chunks_[position / chunk_rows_] + position % chunk_rows_ * row_bytes_;
-  }
-  size_t RowsAllocated() const { return cached_chunks_.size() * chunk_rows_ - (chunk_rows_ - chunk_used_); }
+  Status FillRow(char* row, const StoredEntry& entry);
   void SetStored(char* row, bool stored);
   void SetEmptied(char* row, bool emptied);
   void MarkCachedInEpoch(char* row);
@@ -223,6 +249,7 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   size_t row_bytes_ = 0;
   size_t prefetched_bytes_ = 0;
   std::vector<SlotPrefetch> prefetches_;
+  std::vector<ExpiringSlot> expiring_;  // of states with TTL
   size_t row_alignment_ = alignof(RowHeader);
   std::string schema_;
   std::vector<StateSchema::Part> stored_parts_;  // of the part being restored; none when it has the current schema
@@ -241,6 +268,8 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   bool base_done_ = false;
 
   size_t heap_bytes_ = 0;
+  const Clock* clock_ = nullptr;
+  ExpirySweep sweep_;
 
   StateBackend* backend_ = nullptr;
   std::unique_ptr<SpilledState> spilled_;  // null: there is no store
@@ -250,7 +279,6 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   std::vector<char*> missing_;
   std::vector<char*> evicted_;  // being written, and not gone yet
   std::vector<char*> writing_;
-  std::vector<char*> cached_chunks_;  // all chunks of rows, for the clock
   size_t clock_hand_ = 0;
   int64_t stored_rows_ = 0;    // keys in the store
   int64_t unstored_rows_ = 0;  // rows whose keys are not there
@@ -262,6 +290,7 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
 
   // Rows come from chunks, and those that were freed are used again, the last one first.
   std::unique_ptr<ChunkMemory> chunks_;
+  std::vector<char*> chunks_of_rows_;
   char* chunk_ = nullptr;  // the last one
   size_t chunk_rows_ = 0;
   size_t chunk_used_ = 0;

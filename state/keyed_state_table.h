@@ -85,13 +85,25 @@ class KeyedStateTable final : public KeyedStateCore {
   }
   void Prefetch(uint64_t hash) const { rows_.Prefetch(hash); }
 
+  // A step of the removal of what has expired, when next_sweep_ms() has come; between two batches. FinishBatch must
+  // follow.
+  Status RemoveExpired(int64_t now_ms) {
+    return this->Sweep(now_ms, [this](const StoredEntry& entry) -> char* {
+      ByteReader in(entry.key);
+      return Codec<K>::Decode(in, restored_key_) ? RowAboveStore(entry.hash, restored_key_) : nullptr;
+    });
+  }
+
   // Calls visit(key) for each key whose state of this name is not empty, its row being current. `visit` may change that
   // row, but make no other current; FinishBatch must follow. Above a store all keys are brought into memory for it.
   template <typename Visit>
   void ForEachKeyWith(const std::string& state, Visit&& visit) {
     const size_t index = IndexOf(state);
     if (has_store()) FetchAll();
+    const bool expires = this->has_ttl();
+    const int64_t now_ms = expires ? this->NowMs() : 0;
     rows_.ForEach([&](char* row) {
+      if (expires) this->ExpireRow(row, now_ms);
       if (IsEmpty(row, index)) return;
       scope_.row = row;
       visit(KeyOf(row));

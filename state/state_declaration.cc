@@ -26,10 +26,11 @@ std::string StateDeclaration::TypeText() const {
 }
 
 std::string StateDeclaration::SchemaText() const {
+  const std::string_view times = has_ttl() ? StateSchema::kTimesPrefix : "";
   const std::string value = Schema(*value_type).text();
-  if (kind == StateKind::kList) return fmt::format("list<{}>", value);
-  if (kind == StateKind::kMap) return fmt::format("map<{},{}>", Schema(*key_type).text(), value);
-  return value;
+  if (kind == StateKind::kList) return fmt::format("{}list<{}>", times, value);
+  if (kind == StateKind::kMap) return fmt::format("{}map<{},{}>", times, Schema(*key_type).text(), value);
+  return fmt::format("{}{}", times, value);
 }
 
 Status StateOwner::CheckStatePlacement(const void* object, size_t size) const {
@@ -71,14 +72,18 @@ void StateOwner::Declare(StateDeclaration declaration) {
     error_ = InvalidArgument("the name of a state must be one line of text");
   }
   if (declaration.name.empty() && error_.ok()) error_ = InvalidArgument("a state was declared without a name");
+  if (declaration.has_ttl() && declaration.ttl_ms <= 0 && error_.ok()) {
+    error_ = InvalidArgument("the time to live of state '{}' must be at least 1 ms, not {} ms", declaration.name,
+                             declaration.ttl_ms);
+  }
   declarations_.push_back(std::move(declaration));
 }
 
 StateHandle::StateHandle(StateOwner* owner, std::string name, StateKind kind, const TypeInfo* key_type,
-                         const TypeInfo* value_type, const StateSlotOps& ops)
+                         const TypeInfo* value_type, const StateSlotOps& ops, int64_t ttl_ms)
     : name_(std::move(name)) {
   const ptrdiff_t offset = reinterpret_cast<const char*>(this) - reinterpret_cast<const char*>(owner);
-  owner->Declare({name_, kind, key_type, value_type, &ops, offset});
+  owner->Declare({name_, kind, key_type, value_type, &ops, offset, ttl_ms});
 }
 
 void* StateHandle::mutable_slot() {
@@ -92,6 +97,10 @@ bool StateHandle::restored() const {
   if (scope_ == nullptr || scope_->row == nullptr) [[unlikely]]
     ThrowNoKey();
   return KeyedStateCore::IsRestored(scope_->row);
+}
+
+int64_t StateHandle::now_ms() const {
+  return scope_->core->NowMs();
 }
 
 void StateHandle::ThrowNoKey() const {

@@ -34,6 +34,13 @@ class StateError : public std::logic_error {
   using std::logic_error::logic_error;
 };
 
+// How contents were stored, where that is not as they would be now.
+struct StoredForm {
+  const StoredSchema& type;  // of the contents without their times
+  bool has_times = false;    // stored by a state with TTL: the times follow
+  int64_t now_ms = 0;        // for a state with TTL: the time of what was stored without
+};
+
 // The type-erased operations on one state's slot in a row. One static instance per kind and types.
 struct StateSlotOps {
   size_t size;
@@ -48,9 +55,14 @@ struct StateSlotOps {
   // Refills the slot; false on malformed bytes, the slot then holding something valid.
   bool (*decode)(ByteReader& in, void* slot);
   // As decode, of contents that were stored under the schema of an older version. Null: only the current one is read.
-  bool (*decode_stored)(ByteReader& in, const StoredSchema& stored, void* slot) = nullptr;
+  bool (*decode_stored)(ByteReader& in, const StoredForm& stored, void* slot) = nullptr;
   // Starts loading what the slot owns outside the row into the cache, the slot being there. Null: nothing is worth it.
   void (*prefetch)(const void* slot) = nullptr;
+  // Of a state with TTL, else null. The time of what was used longest ago, exact if it is not after `limit_ms`; the end
+  // of time when the slot is empty.
+  int64_t (*oldest_ms)(const void* slot, int64_t limit_ms) = nullptr;
+  // Removes what was last used at `limit_ms` or before.
+  void (*expire)(void* slot, int64_t limit_ms) = nullptr;
 };
 
 struct StateDeclaration {
@@ -60,12 +72,16 @@ struct StateDeclaration {
   const TypeInfo* value_type = nullptr;
   const StateSlotOps* ops = nullptr;
   ptrdiff_t handle_offset = 0;  // of the handle from its StateOwner
+  int64_t ttl_ms = 0;           // of a state with TTL: how long what is not used stays
+
+  bool has_ttl() const { return ops->expire != nullptr; }
 
   // For people: "value<Profile>", "map<string, int64>".
   std::string TypeText() const;
   // Kind and name, which address the state in its schema: "value profile".
   std::string Label() const { return std::string(StateKindName(kind)) + " " + name; }
-  // What is stored with the state to tell whether it still fits: "map<string,{visits:int64}>" (record/schema.h).
+  // What is stored with the state to tell whether it still fits: "map<string,{visits:int64}>" (record/schema.h), with
+  // TTL "ttl map<string,{visits:int64}>".
   std::string SchemaText() const;
 };
 
@@ -82,7 +98,7 @@ class StateOwner {
  public:
   // In the order of their declaration.
   const std::vector<StateDeclaration>& state_declarations() const { return declarations_; }
-  // The first mistake: a name declared twice, or without letters.
+  // The first mistake: a name declared twice, or without letters, or a time to live that is none.
   const Status& state_error() const { return error_; }
 
   // A handle that lies outside [object, object + size) would not be copied with the function: an error that names it.
@@ -109,7 +125,7 @@ class StateHandle {
 
  protected:
   StateHandle(StateOwner* owner, std::string name, StateKind kind, const TypeInfo* key_type, const TypeInfo* value_type,
-              const StateSlotOps& ops);
+              const StateSlotOps& ops, int64_t ttl_ms = 0);
 
   const void* slot() const {
     if (scope_ == nullptr || scope_->row == nullptr) [[unlikely]]
@@ -120,6 +136,8 @@ class StateHandle {
   void* mutable_slot();
   // Whether the key's states are as a checkpoint left them: restored from it, and none of them changed since.
   bool restored() const;
+  // By the operator's clock. REQUIRES: there is a current key.
+  int64_t now_ms() const;
 
  private:
   friend class StateOwner;

@@ -31,7 +31,10 @@ StatusOr<StateSchema> StateSchema::Parse(std::string_view text) {
     part.label = line.substr(0, colon);
     if (colon == std::string_view::npos) continue;
     part.type_text = line.substr(colon + 2);
-    EAGRE_ASSIGN_OR_RETURN(part.type, StoredSchema::Parse(part.type_text));
+    std::string_view type = part.type_text;
+    part.has_times = type.starts_with(kTimesPrefix);
+    if (part.has_times) type.remove_prefix(kTimesPrefix.size());
+    EAGRE_ASSIGN_OR_RETURN(part.type, StoredSchema::Parse(type));
   }
   return schema;
 }

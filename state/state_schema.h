@@ -3,7 +3,8 @@
 // A line for each part: "LABEL: TYPE", TYPE being a record schema (record/schema.h). A part whose label begins with
 // "value ", "list ", "map ", "reducing " or "aggregating " is a state declared by a function, which a later version may
 // have added or dropped. The part "key" must stay as it is, since its bytes decide where an entry belongs; all others
-// may change compatibly. A line without a type must stay as well.
+// may change compatibly. A line without a type must stay as well. The type of a state with TTL is "ttl TYPE", with the
+// times stored behind the contents; TTL may come and go.
 #pragma once
 
 #include <string>
@@ -18,10 +19,13 @@ namespace eagre {
 // Immutable.
 class StateSchema {
  public:
+  static constexpr std::string_view kTimesPrefix = "ttl ";
+
   struct Part {
     std::string label;
-    std::string type_text;  // empty: none
-    StoredSchema type;
+    std::string type_text;   // empty: none
+    StoredSchema type;       // of the contents
+    bool has_times = false;  // of a state with TTL
   };
 
   // DATA_LOSS when the text is no schema of a state.

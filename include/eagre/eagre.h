@@ -12,6 +12,7 @@
 #include "eagre/functions.h"
 #include "eagre/job.h"
 #include "eagre/process_function.h"
+#include "eagre/ttl_state.h"
 #include "eagre/watermark_strategy.h"
 #include "eagre/window.h"
 #include "record/decimal.h"

@@ -36,6 +36,12 @@ namespace internal {
 // Heap bytes of `count` elements, from a few of them: walking over all at every change would make long lists quadratic.
 inline constexpr size_t kSampledElements = 4;
 
+// What a state with TTL stored behind its contents means nothing to one without.
+inline bool SkipTimes(ByteReader& in, const StoredForm& stored, size_t count) {
+  std::string_view times;
+  return !stored.has_times || in.Raw(count * sizeof(int64_t), times);
+}
+
 template <typename T>
 struct ValueSlot {
   using Slot = std::optional<T>;
@@ -43,10 +49,11 @@ struct ValueSlot {
   static size_t HeapBytes(const Slot& slot) { return slot ? HeapBytesOf(*slot) : 0; }
   static void Encode(const Slot& slot, ByteWriter& out) { Codec<Slot>::Encode(slot, out); }
   static bool Decode(ByteReader& in, Slot& slot) { return Codec<Slot>::Decode(in, slot); }
-  static bool DecodeStored(ByteReader& in, const StoredSchema& stored, Slot& slot) {
+  static bool DecodeStored(ByteReader& in, const StoredForm& stored, Slot& slot) {
     slot.reset();
     bool filled = false;
-    return in.Fixed(filled) && (!filled || stored.Decode(in, slot.emplace()));
+    if (!in.Fixed(filled)) return false;
+    return !filled || (stored.type.Decode(in, slot.emplace()) && SkipTimes(in, stored, 1));
   }
 };
 
@@ -66,26 +73,50 @@ struct ListSlot {
   }
   static void Encode(const Slot& slot, ByteWriter& out) { Codec<Slot>::Encode(slot, out); }
   static bool Decode(ByteReader& in, Slot& slot) { return Codec<Slot>::Decode(in, slot); }
-  static bool DecodeStored(ByteReader& in, const StoredSchema& stored, Slot& slot) { return stored.Decode(in, slot); }
+  static bool DecodeStored(ByteReader& in, const StoredForm& stored, Slot& slot) {
+    return stored.type.Decode(in, slot) && SkipTimes(in, stored, slot.size());
+  }
 };
+
+template <typename K, typename V, typename Map, typename ValueOf>
+size_t HeapBytesOfEntries(const Map& map, ValueOf value_of) {
+  constexpr size_t kNodeBytes = 32 + sizeof(typename Map::value_type);
+  size_t bytes = map.size() * kNodeBytes;
+  if constexpr (Codec<K>::kHasTail || Codec<V>::kHasTail) {
+    size_t sampled = 0;
+    size_t sample_bytes = 0;
+    for (auto entry = map.begin(); entry != map.end() && sampled < kSampledElements; ++entry, ++sampled) {
+      sample_bytes += HeapBytesOf(entry->first) + HeapBytesOf(value_of(entry->second));
+    }
+    if (sampled > 0) bytes += sample_bytes * map.size() / sampled;
+  }
+  return bytes;
+}
+
+// Values of the stored schema, or without one of the current; keys are of the same form in every version. value_of()
+// gives the value in what the map maps to.
+template <typename K, typename Map, typename ValueOf>
+bool DecodeEntries(ByteReader& in, const StoredSchema* stored, Map& map, ValueOf value_of) {
+  map.clear();
+  uint32_t count = 0;
+  if (!in.Fixed(count)) return false;
+  for (uint32_t i = 0; i < count; ++i) {
+    K key{};
+    if (!Codec<K>::Decode(in, key)) return false;
+    if (!map.empty() && RecordCompare(std::prev(map.end())->first, key) >= 0) return false;
+    const auto entry = map.emplace_hint(map.end(), std::move(key), typename Map::mapped_type{});
+    if (!DecodeAs(stored, in, value_of(entry->second))) return false;
+  }
+  return true;
+}
 
 template <typename K, typename V>
 struct MapSlot {
   using Slot = std::map<K, V, RecordLess>;
-  static constexpr size_t kNodeBytes = 32 + sizeof(std::pair<const K, V>);
 
   static bool Empty(const Slot& slot) { return slot.empty(); }
   static size_t HeapBytes(const Slot& slot) {
-    size_t bytes = slot.size() * kNodeBytes;
-    if constexpr (Codec<K>::kHasTail || Codec<V>::kHasTail) {
-      size_t sampled = 0;
-      size_t sample_bytes = 0;
-      for (auto entry = slot.begin(); entry != slot.end() && sampled < kSampledElements; ++entry, ++sampled) {
-        sample_bytes += HeapBytesOf(entry->first) + HeapBytesOf(entry->second);
-      }
-      if (sampled > 0) bytes += sample_bytes * slot.size() / sampled;
-    }
-    return bytes;
+    return HeapBytesOfEntries<K, V>(slot, [](const V& value) -> const V& { return value; });
   }
   // A 32-bit count, then keys and values in the order of the keys.
   static void Encode(const Slot& slot, ByteWriter& out) {
@@ -96,24 +127,12 @@ struct MapSlot {
       Codec<V>::Encode(value, out);
     }
   }
-  static bool Decode(ByteReader& in, Slot& slot) { return DecodeValues(in, nullptr, slot); }
-  static bool DecodeStored(ByteReader& in, const StoredSchema& stored, Slot& slot) {
-    return DecodeValues(in, &stored.element(), slot);
+  static bool Decode(ByteReader& in, Slot& slot) {
+    return DecodeEntries<K>(in, nullptr, slot, [](V& value) -> V& { return value; });
   }
-
- private:
-  // The keys are of the same form in every version.
-  static bool DecodeValues(ByteReader& in, const StoredSchema* stored, Slot& slot) {
-    slot.clear();
-    uint32_t count = 0;
-    if (!in.Fixed(count)) return false;
-    for (uint32_t i = 0; i < count; ++i) {
-      K key{};
-      if (!Codec<K>::Decode(in, key)) return false;
-      if (!slot.empty() && RecordCompare(std::prev(slot.end())->first, key) >= 0) return false;
-      if (!DecodeAs(stored, in, slot.emplace_hint(slot.end(), std::move(key), V{})->second)) return false;
-    }
-    return true;
+  static bool DecodeStored(ByteReader& in, const StoredForm& stored, Slot& slot) {
+    return DecodeEntries<K>(in, &stored.type.element(), slot, [](V& value) -> V& { return value; }) &&
+           SkipTimes(in, stored, slot.size());
   }
 };
 
@@ -129,7 +148,7 @@ inline constexpr StateSlotOps kStateSlotOps{
                  ByteWriter& out) { Kind::Encode(*static_cast<const typename Kind::Slot*>(slot), out); },
     .decode = [](ByteReader& in, void* slot) { return Kind::Decode(in, *static_cast<typename Kind::Slot*>(slot)); },
     .decode_stored =
-        [](ByteReader& in, const StoredSchema& stored, void* slot) {
+        [](ByteReader& in, const StoredForm& stored, void* slot) {
           return Kind::DecodeStored(in, stored, *static_cast<typename Kind::Slot*>(slot));
         },
 };

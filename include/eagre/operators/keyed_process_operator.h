@@ -27,7 +27,7 @@ struct BatchObserver {};
 }  // namespace internal
 
 // State is made resident and finished with (emptied rows removed, sizes measured) for a part of an input batch at a
-// time, and after every so many timers.
+// time, and after every so many timers. What has expired is removed between batches, when the clock says so.
 template <typename K, typename In, typename Out, typename F>
 class KeyedProcessOperator : public FunctionOperator<F> {
   using Base = FunctionOperator<F>;
@@ -95,9 +95,14 @@ class KeyedProcessOperator : public FunctionOperator<F> {
     return FireTimers(timers_.event_time(), TimeDomain::kEventTime, watermark_, done);
   }
   Status OnProcessingTime(int64_t now_ms, bool& done) override {
-    return FireTimers(timers_.processing_time(), TimeDomain::kProcessingTime, now_ms, done);
+    EAGRE_RETURN_IF_ERROR(FireTimers(timers_.processing_time(), TimeDomain::kProcessingTime, now_ms, done));
+    if (!done || table_.next_sweep_ms() > now_ms) return OkStatus();
+    EAGRE_RETURN_IF_ERROR(table_.RemoveExpired(now_ms));
+    return FinishBatch();
   }
-  int64_t NextProcessingTimeMs() const override { return timers_.processing_time().queue().NextTimestamp(); }
+  int64_t NextProcessingTimeMs() const override {
+    return std::min(timers_.processing_time().queue().NextTimestamp(), table_.next_sweep_ms());
+  }
 
   bool blocked() const override { return table_.blocked(); }
 
@@ -128,6 +133,7 @@ class KeyedProcessOperator : public FunctionOperator<F> {
 
   // State that is declared is in the slot's backend, timers are in memory and accounted there.
   Status OpenState(OperatorContext& context) {
+    table_.SetClock(context.clock());
     StateBackend* backend = context.state_backend();
     if (backend == nullptr) return OkStatus();
     timers_share_.Open(*backend, context.operator_name(), "timers", nullptr);
