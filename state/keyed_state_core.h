@@ -154,8 +154,8 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   bool has_store() const { return spilled_ != nullptr; }
   // With a store. A row of empty states, whose key the caller must construct; FetchMissing fills it.
   char* NewMissingRow(uint64_t hash);
-  Status FetchMissing();   // those that the store does not have are new
-  void FetchSelected();  // throws StateError when that fails
+  Status FetchMissing();  // those that the store does not have are new
+  void FetchSelected();   // throws StateError when that fails
   // Calls visit(entry) for everything in the store and fetches what it finds missing. False from it: the entry is
   // malformed. Throws StateError.
   void ScanStore(absl::FunctionRef<bool(const StoredEntry&)> visit);

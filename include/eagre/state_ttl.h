@@ -33,7 +33,7 @@ class StateTtl {
   bool returns_expired() const { return returns_expired_; }
 
  private:
-  StateTtl With(bool StateTtl::* option, bool value) const {
+  StateTtl With(bool StateTtl::*option, bool value) const {
     StateTtl changed = *this;
     changed.*option = value;
     return changed;

@@ -123,7 +123,8 @@ class TtlListState : public internal::TtlHandle<internal::TimedListSlot<T>> {
     const internal::TimedList<T>& held = this->held();
     if (held.values.empty() || this->returns_expired()) return held.values.empty();
     const int64_t limit_ms = this->LimitMs(this->now_ms());
-    return std::all_of(held.times_ms.begin(), held.times_ms.end(), [=](int64_t time_ms) { return time_ms <= limit_ms; });
+    return std::all_of(held.times_ms.begin(), held.times_ms.end(),
+                       [=](int64_t time_ms) { return time_ms <= limit_ms; });
   }
   void Add(T value) { this->changed().Add(std::move(value), this->now_ms()); }
   /// Puts other elements in the place of all, every one of them written now.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <set>
 
 #include <eagre/eagre.h>
@@ -109,6 +110,48 @@ TEST(SimClusterTest, TheSameSeedGivesTheSameTraceAndEverySeedTheSameResult) {
     const Outcome other = RunSeed(seed);
     EXPECT_TRUE(traces.insert(other.trace_hash).second) << "seed " << seed << " repeats another seed's trace";
     EXPECT_EQ(other.result, first.result) << "seed " << seed;
+  }
+}
+
+// Counts a user's payments for as long as one comes within 20 s of the other.
+class CountWhileBusy : public KeyedProcessFunction<std::string, Payment, Line> {
+ public:
+  void ProcessElement(const Payment& payment, Context&, Collector<Line>& out) override {
+    out.Collect({fmt::format("{} #{}", payment.user, ++count_.Mutable())});
+  }
+
+ private:
+  TtlValueState<int64_t> count_{this, "count", StateTtl(20s)};
+};
+
+TEST(SimClusterTest, StateExpiresByTheClockOfTheSimulation) {
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    SimCluster cluster(seed, /*task_managers=*/2, /*slots_each=*/2);
+    auto lines = std::make_shared<CollectedRecords<Line>>();
+    const auto build = [lines](Configuration config) {
+      auto graph = std::make_unique<StreamGraph>(std::move(config));
+      Job job(*graph);
+      job.Read(Generate<Payment>(400,
+                                 [](int64_t i) {
+                                   return Payment{.user = i % 100 == 7 ? "seldom" : i % 5 == 0 ? "often" : "once"};
+                                 })
+                   .RatePerSecond(1))
+          .Filter([](const Payment& payment) { return payment.user != "once"; })
+          .KeyBy(&Payment::user)
+          .Process(CountWhileBusy())
+          .WriteTo(CollectSink<Line>(lines));
+      return graph;
+    };
+    const StatusOr<proto::JobDetails> details = cluster.RunJob(build, {{"parallelism.default", "4"}});
+    ASSERT_TRUE(details.ok()) << StatusMessage(details.status());
+    ASSERT_EQ(details->summary().state(), "FINISHED") << details->ShortDebugString();
+    std::map<std::string, int> seen;
+    for (const Line& line : lines->Take()) ++seen[line.text];
+    EXPECT_EQ(seen["seldom #1"], 4) << "seed " << seed;
+    EXPECT_EQ(seen.count("seldom #2"), 0u);
+    EXPECT_EQ(seen["often #1"], 1);
+    EXPECT_EQ(seen["often #80"], 1);
+    EXPECT_EQ(seen.size(), 81u);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -87,6 +88,62 @@ TEST_P(FunctionHarnessTest, AKeyedFunctionHasItsStateTimersAndSideOutputs) {
   ASSERT_EQ(refused.size(), 1u);
   EXPECT_EQ(refused[0].amount, -1);
   EXPECT_TRUE(harness.Close().ok());
+}
+
+// Tells how much a user has deposited within the last while, and what they deposited last, if that is not long ago.
+class Recently final : public KeyedProcessFunction<std::string, Deposit, std::string> {
+ public:
+  explicit Recently(const StateTtl& ttl)
+      : sum_(
+            this, "sum", [](int64_t& into, const int64_t& amount) { into += amount; }, ttl),
+        amounts_(this, "amounts", ttl) {}
+  void ProcessElement(const Deposit& deposit, Context&, Collector<std::string>& out) override {
+    sum_.Add(deposit.amount);
+    amounts_.Add(deposit.amount);
+    out.Collect(fmt::format("{} {} in {}", deposit.user, *sum_.Get(), amounts_.Get().size()));
+  }
+
+ private:
+  TtlReducingState<int64_t> sum_;
+  TtlListState<int64_t> amounts_;
+};
+
+TEST_P(FunctionHarnessTest, TheClockLetsStateExpire) {
+  auto harness = KeyedProcessHarness<Deposit>(Recently(StateTtl(std::chrono::minutes(1))), &Deposit::user, GetParam());
+  ASSERT_TRUE(harness.PushAll({{{"ann", 5}, 0}, {{"bob", 7}, 0}}).ok());
+  ASSERT_TRUE(harness.ProcessingTime(40'000).ok());
+  ASSERT_TRUE(harness.Push({"ann", 6}).ok());
+  EXPECT_THAT(harness.Take(), ElementsAre("ann 5 in 1", "bob 7 in 1", "ann 11 in 2"));
+  EXPECT_EQ(harness.KeysWithState(), 2);
+  ASSERT_TRUE(harness.ProcessingTime(60'000).ok());
+  EXPECT_EQ(harness.KeysWithState(), 1) << "nobody asked for bob's";
+  ASSERT_TRUE(harness.Push({"ann", 1}).ok());
+  EXPECT_THAT(harness.Take(), ElementsAre("ann 12 in 2"));
+  ASSERT_TRUE(harness.ProcessingTime(200'000).ok());
+  EXPECT_EQ(harness.KeysWithState(), 0);
+  ASSERT_TRUE(harness.PushAll({{{"ann", 2}, 0}, {{"bob", 3}, 0}}).ok());
+  EXPECT_THAT(harness.Take(), ElementsAre("ann 2 in 1", "bob 3 in 1"));
+}
+
+TEST_P(FunctionHarnessTest, StateThatIsRestoredHasAged) {
+  const StateTtl ttl(std::chrono::minutes(1));
+  auto before = KeyedProcessHarness<Deposit>(Recently(ttl), &Deposit::user, GetParam());
+  ASSERT_TRUE(before.Push({"bob", 7}).ok());
+  ASSERT_TRUE(before.ProcessingTime(30'000).ok());
+  ASSERT_TRUE(before.Push({"ann", 5}).ok());
+  const StatusOr<HarnessSnapshot> snapshot = before.Snapshot();
+  ASSERT_TRUE(snapshot.ok());
+  auto after = KeyedProcessHarness<Deposit>(Recently(ttl), &Deposit::user, GetParam());
+  after.Restore({*snapshot});
+  ASSERT_TRUE(after.ProcessingTime(70'000).ok());
+  EXPECT_EQ(after.KeysWithState(), 1);
+  ASSERT_TRUE(after.PushAll({{{"ann", 6}, 0}, {{"bob", 1}, 0}}).ok());
+  EXPECT_THAT(after.Take(), ElementsAre("ann 11 in 2", "bob 1 in 1"));
+}
+
+TEST_P(FunctionHarnessTest, ATimeToLiveOfNothingIsRefused) {
+  auto harness = KeyedProcessHarness<Deposit>(Recently(StateTtl(std::chrono::minutes(0))), &Deposit::user, GetParam());
+  EXPECT_THAT(std::string(StatusMessage(harness.Push({"ann", 1}))), HasSubstr("the time to live of state 'sum'"));
 }
 
 TEST_P(FunctionHarnessTest, AFunctionsMetricsHaveItsGroups) {

@@ -16,6 +16,7 @@
 #include "eagre/operators/reduce_operator.h"
 #include "eagre/operators/sort_operator.h"
 #include "eagre/operators/window_operator.h"
+#include "eagre/ttl_state.h"
 #include "tests/testing/backend_under_test.h"
 #include "tests/testing/failing_operator.h"
 #include "tests/testing/operator_checkpoints.h"
@@ -274,6 +275,39 @@ TEST(OperatorsAboveAStoreTest, FunctionsWaitForIt) {
   ExpectWaitsForItsStore(
       MakeReduceOperator<Event>([](Event& sum, const Event& event) { sum.amount += event.amount; }, UserKey()),
       [](OperatorHarness& harness) { harness.AddPort<Event>(); });
+}
+
+// Keeps what it has seen of a user for a minute.
+class SeenLately final : public KeyedProcessFunction<std::string, Event, std::string> {
+ public:
+  void ProcessElement(const Event& event, Context&, Collector<std::string>& out) override {
+    out.Collect(fmt::format("{} #{}", event.user, ++seen_.Mutable()));
+  }
+
+ private:
+  TtlValueState<int64_t> seen_{this, "seen", StateTtl(1min)};
+};
+
+TEST(OperatorsAboveAStoreTest, WhatHasExpiredGoesFromTheStore) {
+  MapStateBackend backend(1);
+  OperatorHarness harness(HarnessMode::kBatches,
+                          MakeKeyedProcessOperator<std::string, Event, std::string>(SeenLately(), UserKey(), {}));
+  harness.context().set_state_backend(&backend);
+  harness.AddPort<std::string>();
+  ASSERT_TRUE(harness.Open().ok());
+  for (int i = 0; i < 3000; ++i) ASSERT_TRUE(harness.Push<Event>({{{std::to_string(i), 1}, i}}).ok());
+  EXPECT_EQ(harness.context().MetricValue("keyedStateKeys"), 3000);
+  // Each step takes its time; the user who is busy meanwhile stays.
+  int64_t now_ms = 0;
+  for (; now_ms < 70'000; now_ms += 100) {
+    ASSERT_TRUE(harness.ProcessingTime(now_ms).ok());
+    ASSERT_TRUE(harness.Push<Event>({{{"17", 1}, 0}}).ok());
+    if (now_ms == 59'900) {
+      EXPECT_EQ(harness.context().MetricValue("keyedStateKeys"), 3000);
+    }
+  }
+  EXPECT_EQ(harness.context().MetricValue("keyedStateKeys"), 1);
+  EXPECT_EQ(harness.Take<std::string>().back().value, "17 #701");
 }
 
 TEST(OperatorsAboveAStoreTest, WindowsWaitForIt) {
