@@ -73,6 +73,7 @@ size_t KeyedStateCore::memory_bytes() const {
 
 void KeyedStateCore::FinishBatch() {
   scope_.row = nullptr;
+  scope_.now_ms = StateScope::kTimeNotRead;
   batch_open_ = false;
   for (size_t i = 0; i < changed_.size(); ++i) {
     if (i + kPrefetchDistance < changed_.size()) __builtin_prefetch(changed_[i + kPrefetchDistance], 1, 3);

@@ -69,6 +69,9 @@ class KeyedStateTable final : public KeyedStateCore {
     if (!stateless_) scope_.row = resident_[i];
   }
 
+  // The records that are selected next come later than those before, if only because an output was full.
+  void ForgetTime() { scope_.now_ms = StateScope::kTimeNotRead; }
+
   // Starts loading the rows of records behind `i` in the resident batch, which will be selected soon, into the cache:
   // of a far one the row, of a near one what its states own.
   void PrefetchBehind(size_t i) const {

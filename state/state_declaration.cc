@@ -99,8 +99,8 @@ bool StateHandle::restored() const {
   return KeyedStateCore::IsRestored(scope_->row);
 }
 
-int64_t StateHandle::now_ms() const {
-  return scope_->core->NowMs();
+void StateHandle::ReadTime() const {
+  scope_->now_ms = scope_->core->NowMs();
 }
 
 void StateHandle::ThrowNoKey() const {

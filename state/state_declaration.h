@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -87,8 +88,12 @@ struct StateDeclaration {
 
 // The row that handles see, and who keeps it. One per operator and subtask.
 struct StateScope {
+  static constexpr int64_t kTimeNotRead = std::numeric_limits<int64_t>::min();
+
   char* row = nullptr;  // of the current key; null outside a keyed call
   KeyedStateCore* core = nullptr;
+  // For states with TTL: by the operator's clock. Read once for some records, since a clock is slow to read.
+  int64_t now_ms = kTimeNotRead;
 };
 
 class StateHandle;
@@ -136,12 +141,16 @@ class StateHandle {
   void* mutable_slot();
   // Whether the key's states are as a checkpoint left them: restored from it, and none of them changed since.
   bool restored() const;
-  // By the operator's clock. REQUIRES: there is a current key.
-  int64_t now_ms() const;
+  // REQUIRES: there is a current key.
+  int64_t now_ms() const {
+    if (scope_->now_ms == StateScope::kTimeNotRead) ReadTime();
+    return scope_->now_ms;
+  }
 
  private:
   friend class StateOwner;
   [[noreturn]] void ThrowNoKey() const;
+  void ReadTime() const;
 
   StateScope* scope_ = nullptr;
   uint32_t offset_ = 0;

@@ -20,6 +20,7 @@
 #include "eagre/operators/map_operator.h"
 #include "eagre/operators/sort_operator.h"
 #include "eagre/operators/window_operator.h"
+#include "eagre/ttl_state.h"
 #include "state/flat_table.h"
 
 namespace eagre {
@@ -282,18 +283,34 @@ class CountPerUser : public KeyedProcessFunction<int64_t, BenchTransaction, Benc
   ValueState<BenchSpend> spend_{this, "spend"};
 };
 
-void BM_KeyedState(benchmark::State& state) {
+// The same without timers, and with a time to live that nothing outlives.
+class CountPerUserWithTtl final : public KeyedProcessFunction<int64_t, BenchTransaction, BenchResult> {
+ public:
+  void ProcessElement(const BenchTransaction& t, Context&, Collector<BenchResult>&) override {
+    BenchSpend& spend = spend_.Mutable();
+    ++spend.count;
+    spend.sum += t.amount;
+  }
+
+ private:
+  TtlValueState<BenchSpend> spend_{this, "spend", StateTtl(std::chrono::hours(1))};
+};
+
+template <typename F>
+void FeedKeyed(benchmark::State& state, const F& function) {
   const auto transactions = Transactions(3'000'000, static_cast<uint64_t>(state.range(0)));
   auto batch = TypedBatch<BenchTransaction>::Type().create();
   auto extractor = UserKey();
   for (auto _ : state) {
     BenchContext context(TypedBatch<BenchResult>::Type());
-    auto op = MakeKeyedProcessOperator<int64_t, BenchTransaction, BenchResult>(CountPerUser(state.range(1) != 0),
-                                                                               UserKey(), {});
+    auto op = MakeKeyedProcessOperator<int64_t, BenchTransaction, BenchResult>(function, UserKey(), {});
     Check(op->Open(context));
     Feed(transactions, *op, context, batch, [&](TypedBatch<BenchTransaction>& in) { extractor->Hash(in); });
   }
   state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(transactions.size()));
+}
+void BM_KeyedState(benchmark::State& state) {
+  FeedKeyed(state, CountPerUser(state.range(1) != 0));
 }
 BENCHMARK(BM_KeyedState)
     ->ArgNames({"keys", "timers"})
@@ -301,6 +318,15 @@ BENCHMARK(BM_KeyedState)
     ->Args({100'000, 0})
     ->Args({1'000'000, 0})
     ->Args({100'000, 1})
+    ->Unit(benchmark::kMillisecond);
+void BM_KeyedStateWithTtl(benchmark::State& state) {
+  FeedKeyed(state, CountPerUserWithTtl());
+}
+BENCHMARK(BM_KeyedStateWithTtl)
+    ->ArgName("keys")
+    ->Arg(1000)
+    ->Arg(100'000)
+    ->Arg(1'000'000)
     ->Unit(benchmark::kMillisecond);
 
 // Four operators, batch by batch, against one virtual call per operator and batch on the same array.

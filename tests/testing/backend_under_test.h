@@ -8,6 +8,7 @@
 #include <memory>
 #include <ostream>
 #include <string>
+#include <vector>
 
 #include "state/rocksdb_state_backend.h"
 #include "state/state_backend.h"
@@ -48,6 +49,22 @@ inline std::unique_ptr<StateBackend> NewBackend(BackendKind kind, int64_t object
                                  .memory_bytes = static_cast<int64_t>(kMemoryBytes),
                                  .object_cache_ratio = objects / kMemoryBytes,
                                  .write_buffer_ratio = 0.25});
+}
+
+// A random test on a backend; more seeds where they cost less.
+struct RandomBackendCase {
+  BackendKind backend;
+  int seed;
+};
+inline void PrintTo(const RandomBackendCase& one, std::ostream* out) {
+  *out << BackendName(one.backend) << one.seed;
+}
+inline std::vector<RandomBackendCase> RandomBackendCases() {
+  std::vector<RandomBackendCase> cases;
+  for (int seed = 0; seed < 15; ++seed) cases.push_back({BackendKind::kMemory, seed});
+  for (int seed = 0; seed < 20; ++seed) cases.push_back({BackendKind::kMapStore, seed});
+  for (int seed = 0; seed < 3; ++seed) cases.push_back({BackendKind::kRocksDb, seed});
+  return cases;
 }
 
 }  // namespace eagre

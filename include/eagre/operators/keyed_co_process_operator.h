@@ -32,6 +32,7 @@ class KeyedCoProcessOperator final : public KeyedProcessOperator<K, In1, Out, F>
           this->table_.MakeResident(in.hashes(), in.size(), [this](size_t i) -> const K& { return keys2_[i]; }));
     }
     Collector<Out> out(*this->output_);
+    this->table_.ForgetTime();
     while (position < in.size() && !this->AnyOutputFull()) {
       const size_t i = position++;
       this->SetKey(this->context_of_element_, in.timestamps()[i], in.hashes()[i], keys2_[i]);

@@ -115,6 +115,7 @@ class KeyedProcessOperator : public FunctionOperator<F> {
   // Up to the end of what is resident, or until an output is full.
   void ProcessResident(TypedBatch<In>& in, size_t& position) {
     Collector<Out> out(*output_);
+    table_.ForgetTime();
     while (position < resident_end_ && !AnyOutputFull()) {
       const size_t i = position++;
       table_.PrefetchBehind(i - resident_begin_);

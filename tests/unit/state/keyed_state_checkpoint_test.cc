@@ -13,6 +13,7 @@
 #include "eagre/keyed_state.h"
 #include "state/state_schema.h"
 #include "tests/testing/backend_under_test.h"
+#include "tests/testing/keyed_state_under_test.h"
 #include "tests/testing/state_chain.h"
 
 namespace eagre {
@@ -46,18 +47,9 @@ struct Content {
 };
 using Model = std::map<std::string, Content>;
 
-struct Instance {
+struct Instance : KeyedStateUnderTest<Owner> {
   explicit Instance(BackendKind kind = BackendKind::kMemory, int64_t object_bytes = 1)
-      : backend(NewBackend(kind, object_bytes)), table(owner.state_declarations()) {
-    EXPECT_TRUE(table.Open(*backend, "counts", 128).ok());
-    owner.BindStates(table.scope(), table.slot_offsets());
-  }
-  void Select(const std::string& key) { table.SelectKey(KeyHash(key), key); }
-  void FinishBatch() {
-    table.FinishBatch();
-    const Status room = table.MakeRoom();
-    EXPECT_TRUE(room.ok()) << room;
-  }
+      : KeyedStateUnderTest(NewBackend(kind, object_bytes)) {}
 
   // What the keys "0" to "`keys` - 1" have, read by batch.
   Model Read(uint64_t keys) {
@@ -89,10 +81,6 @@ struct Instance {
     }
     return content;
   }
-
-  std::unique_ptr<StateBackend> backend;
-  Owner owner;
-  KeyedStateTable<std::string> table;
 };
 
 // One change of one key, in the state and in the model.
@@ -121,23 +109,8 @@ void Change(Random& random, Instance& instance, Model& model, uint64_t keys) {
   if (content.empty()) model.erase(key);
 }
 
-struct RandomCase {
-  BackendKind backend;
-  int seed;
-};
-void PrintTo(const RandomCase& one, std::ostream* out) {
-  *out << BackendName(one.backend) << one.seed;
-}
-std::vector<RandomCase> RandomCases() {
-  std::vector<RandomCase> cases;
-  for (int seed = 0; seed < 15; ++seed) cases.push_back({BackendKind::kMemory, seed});
-  for (int seed = 0; seed < 20; ++seed) cases.push_back({BackendKind::kMapStore, seed});
-  for (int seed = 0; seed < 3; ++seed) cases.push_back({BackendKind::kRocksDb, seed});
-  return cases;
-}
-
-class KeyedStateRandomCheckpointTest : public testing::TestWithParam<RandomCase> {};
-INSTANTIATE_TEST_SUITE_P(Seeds, KeyedStateRandomCheckpointTest, testing::ValuesIn(RandomCases()),
+class KeyedStateRandomCheckpointTest : public testing::TestWithParam<RandomBackendCase> {};
+INSTANTIATE_TEST_SUITE_P(Seeds, KeyedStateRandomCheckpointTest, testing::ValuesIn(RandomBackendCases()),
                          testing::PrintToStringParamName());
 
 TEST_P(KeyedStateRandomCheckpointTest, EveryCheckpointRestoresWhatWasThereAtItsBarrier) {
@@ -148,10 +121,7 @@ TEST_P(KeyedStateRandomCheckpointTest, EveryCheckpointRestoresWhatWasThereAtItsB
   const int64_t object_bytes = seed % 2 == 0 ? 1 : static_cast<int64_t>(keys) * 50;
   const auto new_instance = [&, kind = kind] {
     auto instance = std::make_unique<Instance>(kind, object_bytes);
-    if (kind == BackendKind::kMapStore) {
-      auto& backend = static_cast<MapStateBackend&>(*instance->backend);
-      backend.refuses = [&random] { return random.Below(5) == 0; };
-    }
+    RefuseAtRandom(*instance->backend, random);
     return instance;
   };
   auto instance = new_instance();
@@ -164,9 +134,7 @@ TEST_P(KeyedStateRandomCheckpointTest, EveryCheckpointRestoresWhatWasThereAtItsB
     for (uint64_t i = 0; i < changes; ++i) {
       Change(random, *instance, model, keys);
       if (random.Below(10) == 0) instance->FinishBatch();
-      if (kind == BackendKind::kMapStore && random.Below(4) == 0) {
-        static_cast<MapStateBackend&>(*instance->backend).EndStall();
-      }
+      EndStallAtRandom(*instance->backend, random);
     }
     if (random.Below(2) == 0) instance->FinishBatch();  // else the barrier cuts a batch
     if (!chain->AdvanceAtRandom(random, 50'000, [&] { at_seal = model; })) continue;

@@ -18,6 +18,7 @@
 #include "eagre/testing/fake_operator_context.h"
 #include "state/state_schema.h"
 #include "tests/testing/backend_under_test.h"
+#include "tests/testing/keyed_state_under_test.h"
 #include "tests/testing/state_chain.h"
 
 namespace eagre {
@@ -63,26 +64,18 @@ struct OwnerWithout : StateOwner {
 };
 
 template <typename O>
-struct Instance {
+struct Instance : KeyedStateUnderTest<O> {
+  using KeyedStateUnderTest<O>::table;
   Instance(BackendKind kind, const Clock& clock, const O& prototype, int64_t object_bytes = 1)
       : Instance(NewBackend(kind, object_bytes), clock, prototype) {}
-  Instance(std::shared_ptr<StateBackend> shared_backend, const Clock& clock, const O& prototype)
-      : backend(std::move(shared_backend)), owner(prototype), table(owner.state_declarations()) {
-    table.SetClock(clock);
-    EXPECT_TRUE(table.Open(*backend, "counts", 128).ok());
-    owner.BindStates(table.scope(), table.slot_offsets());
-  }
-  void Select(const std::string& key) { table.SelectKey(KeyHash(key), key); }
-  void FinishBatch() {
-    table.FinishBatch();
-    const Status room = table.MakeRoom();
-    EXPECT_TRUE(room.ok()) << room;
-  }
+  Instance(std::shared_ptr<StateBackend> backend, const Clock& clock, const O& prototype)
+      : KeyedStateUnderTest<O>(std::move(backend), prototype, &clock) {}
+
   // A step of the removal in the background.
   void Sweep(int64_t now_ms) {
     const Status removed = table.RemoveExpired(now_ms);
     EXPECT_TRUE(removed.ok()) << removed;
-    FinishBatch();
+    this->FinishBatch();
   }
   // All steps that are due until then, the clock going on with them.
   void AdvanceTo(int64_t now_ms, ManualClock& clock) {
@@ -92,9 +85,6 @@ struct Instance {
     }
     clock.now_ms = now_ms;
   }
-  std::shared_ptr<StateBackend> backend;
-  O owner;
-  KeyedStateTable<std::string> table;
 };
 
 // ---- what is seen ----
@@ -623,7 +613,9 @@ TEST_P(TtlStateTest, TypesMayChangeWithIt) {
   EXPECT_EQ(*after.owner.value.Get(), -1);
   EXPECT_THAT(after.owner.list.Get(), ElementsAre(-2));
   EXPECT_EQ(*after.owner.map.Get("entry"), -3);
+  after.FinishBatch();
   clock_.now_ms = 100;  // the list has its old times, and the new time to live
+  after.Select("key");
   EXPECT_THAT(after.owner.list.Get(), IsEmpty());
   EXPECT_EQ(after.owner.map.Get("entry"), nullptr);
   EXPECT_EQ(*after.owner.value.Get(), -1);
@@ -750,23 +742,9 @@ void Change(Random& random, Instance<Owner>& instance, Model& model, uint64_t ke
   if (content.empty()) model.erase(key);
 }
 
-struct RandomCase {
-  BackendKind backend;
-  int seed;
-};
-void PrintTo(const RandomCase& one, std::ostream* out) {
-  *out << BackendName(one.backend) << one.seed;
-}
-std::vector<RandomCase> RandomCases() {
-  std::vector<RandomCase> cases;
-  for (int seed = 0; seed < 15; ++seed) cases.push_back({BackendKind::kMemory, seed});
-  for (int seed = 0; seed < 20; ++seed) cases.push_back({BackendKind::kMapStore, seed});
-  for (int seed = 0; seed < 3; ++seed) cases.push_back({BackendKind::kRocksDb, seed});
-  return cases;
-}
-
-class TtlRandomTest : public testing::TestWithParam<RandomCase> {};
-INSTANTIATE_TEST_SUITE_P(Seeds, TtlRandomTest, testing::ValuesIn(RandomCases()), testing::PrintToStringParamName());
+class TtlRandomTest : public testing::TestWithParam<RandomBackendCase> {};
+INSTANTIATE_TEST_SUITE_P(Seeds, TtlRandomTest, testing::ValuesIn(RandomBackendCases()),
+                         testing::PrintToStringParamName());
 
 TEST_P(TtlRandomTest, AgreesWithAModelAcrossCheckpointsAndTheSweep) {
   const auto [kind, seed] = GetParam();
@@ -779,9 +757,7 @@ TEST_P(TtlRandomTest, AgreesWithAModelAcrossCheckpointsAndTheSweep) {
   ManualClock clock;
   const auto new_instance = [&, kind = kind] {
     auto instance = std::make_unique<Instance<Owner>>(kind, clock, Owner(ttl), object_bytes);
-    if (kind == BackendKind::kMapStore) {
-      static_cast<MapStateBackend&>(*instance->backend).refuses = [&random] { return random.Below(5) == 0; };
-    }
+    RefuseAtRandom(*instance->backend, random);
     return instance;
   };
   auto instance = new_instance();
@@ -799,14 +775,13 @@ TEST_P(TtlRandomTest, AgreesWithAModelAcrossCheckpointsAndTheSweep) {
         clock.now_ms += static_cast<int64_t>(random.Below(6));
         if (instance->table.next_sweep_ms() <= clock.now_ms) instance->Sweep(clock.now_ms);
       }
-      if (kind == BackendKind::kMapStore && random.Below(4) == 0) {
-        static_cast<MapStateBackend&>(*instance->backend).EndStall();
-      }
+      EndStallAtRandom(*instance->backend, random);
     }
     if (random.Below(2) == 0) instance->FinishBatch();  // else the barrier cuts a batch
     if (!chain->AdvanceAtRandom(random, 50'000, [&] { at_seal = model; })) continue;
     ++checkpoints;
     const bool inherited = random.Below(2) == 0;
+    instance->FinishBatch();
     clock.now_ms += static_cast<int64_t>(random.Below(kTtlMs));
     auto restored = new_instance();
     ASSERT_TRUE(StateChain::Apply(chain->segments(), restored->table).ok());
