@@ -98,7 +98,6 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
     auto& header = *reinterpret_cast<RowHeader*>(row);
     if (header.listed != kListed) ListChanged(row);
   }
-
   const std::string& name() const override;
   StateDistribution distribution() const override { return StateDistribution::kKeyed; }
   // As in state/state_schema.h: the key, and a part for each state.
@@ -118,7 +117,7 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   }
   size_t memory_bytes() const;  // of rows with what they own, and the index; an estimate
   Status Evict(size_t bytes) override;
-  // In a deterministic order. The rows must not change meanwhile.
+  // In a deterministic order; they must not change meanwhile.
   template <typename Visit>
   void ForEachRow(Visit&& visit) const {
     rows_.ForEach([&](char* row) { visit(*reinterpret_cast<const RowHeader*>(row), static_cast<const char*>(row)); });
@@ -145,11 +144,12 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   }
 
   bool has_ttl() const { return !expiring_.empty(); }
-  void ExpireRow(char* row, int64_t now_ms);  // removes what has expired of it
-  // A step of the sweep; FinishBatch is to follow. `row_of` gives the row of an entry's key, from memory or by
-  // NewMissingRow, null when it is malformed.
+  bool ExpireRow(char* row, int64_t now_ms);  // removes what has expired of it; whether there was something
+  // A step of the sweep; FinishBatch and DropExpired are to follow. `row_of` gives the row of an entry's key, from
+  // memory or by NewMissingRow, null when it is malformed.
   using RowOfEntry = absl::FunctionRef<char*(const StoredEntry& entry)>;
   Status Sweep(int64_t now_ms, RowOfEntry row_of);
+  Status DropExpired();
 
   bool has_store() const { return spilled_ != nullptr; }
   // With a store. A row of empty states, whose key the caller must construct; FetchMissing fills it.
@@ -169,7 +169,6 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   }
   // Applies the value of an entry, or its being erased, to the row of its key.
   Status RestoreRow(char* row, const StateEntry& entry);
-
   void OpenBatch() { batch_open_ = true; }
 
   FlatTable<char*> rows_;
@@ -228,6 +227,7 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   size_t RowsAllocated() const { return chunks_of_rows_.size() * chunk_rows_ - (chunk_rows_ - chunk_used_); }
 
   // Of what has expired (keyed_state_expiry.cc).
+  void SweepRow(char* row, int64_t now_ms);
   Status SweepStore(int64_t now_ms, RowOfEntry row_of);
   Status NoteTimes(const StoredEntry& entry, int64_t now_ms, bool& expired);
 
@@ -277,7 +277,7 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   bool batch_open_ = false;  // resident rows must stay
   bool restoring_ = false;   // writes may wait
   std::vector<char*> missing_;
-  std::vector<char*> evicted_;  // being written, and not gone yet
+  std::vector<char*> evicted_;  // being written, or about to be, and not gone yet
   std::vector<char*> writing_;
   size_t clock_hand_ = 0;
   int64_t stored_rows_ = 0;    // keys in the store

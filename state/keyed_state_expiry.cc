@@ -34,11 +34,13 @@ void KeyedStateCore::SetClock(const Clock& clock) {
   sweep_.Open(shortest_ms, clock.NowMs());
 }
 
-void KeyedStateCore::ExpireRow(char* row, int64_t now_ms) {
+bool KeyedStateCore::ExpireRow(char* row, int64_t now_ms) {
+  bool changed = false;
   for (const ExpiringSlot& slot : expiring_) {
     const int64_t limit_ms = now_ms - slot.ttl_ms;
     int64_t oldest_ms = slot.ops->oldest_ms(row + slot.offset, limit_ms);
     if (oldest_ms <= limit_ms) {
+      changed = true;
       MarkChanged(row);
       slot.ops->expire(row + slot.offset, limit_ms);
       reinterpret_cast<RowHeader*>(row)->changes = 0;  // it may be much smaller now: FinishBatch measures it
@@ -46,6 +48,26 @@ void KeyedStateCore::ExpireRow(char* row, int64_t now_ms) {
     }
     sweep_.Note(oldest_ms, slot.ttl_ms);
   }
+  return changed;
+}
+
+// Of a row that holds nothing any more the store is told at once, lest it keeps on disk what nobody will ask for.
+void KeyedStateCore::SweepRow(char* row, int64_t now_ms) {
+  if (!ExpireRow(row, now_ms) || !Empty(row)) return;
+  if ((reinterpret_cast<const RowHeader*>(row)->cached & kStored) != 0) evicted_.push_back(row);
+}
+
+Status KeyedStateCore::DropExpired() {
+  if (evicted_.empty()) return OkStatus();
+  bool written = false;
+  if (!backend_->stalled()) {
+    for (char* row : evicted_) AddWrite(row);
+    EAGRE_ASSIGN_OR_RETURN(written, CommitWrites());
+  }
+  if (written) DropEvicted();
+  evicted_.clear();  // what the store did not take goes when there is no room
+  share_.Set(memory_bytes());
+  return OkStatus();
 }
 
 Status KeyedStateCore::Sweep(int64_t now_ms, RowOfEntry row_of) {
@@ -55,7 +77,7 @@ Status KeyedStateCore::Sweep(int64_t now_ms, RowOfEntry row_of) {
   const size_t end = std::min(sweep_.row + ExpirySweep::kRowsPerStep, rows);
   for (; sweep_.row < end; ++sweep_.row) {
     char* row = RowAt(sweep_.row);
-    if ((reinterpret_cast<const RowHeader*>(row)->cached & kLive) != 0) ExpireRow(row, now_ms);
+    if ((reinterpret_cast<const RowHeader*>(row)->cached & kLive) != 0) SweepRow(row, now_ms);
   }
   if (sweep_.row < rows) {
     sweep_.EndStep(rows, NowMs());
@@ -79,7 +101,7 @@ Status KeyedStateCore::SweepStore(int64_t now_ms, RowOfEntry row_of) {
     if (expired && status.ok() && row == nullptr) status = MalformedEntry();
     if (row != nullptr) {
       if (has_missing()) status = FillRow(row, entry);
-      if (status.ok()) ExpireRow(row, now_ms);
+      if (status.ok()) SweepRow(row, now_ms);
       if (has_missing()) reinterpret_cast<RowHeader*>(row)->cached &= static_cast<uint8_t>(~kReferenced);
       missing_.clear();
     }

@@ -88,13 +88,15 @@ class KeyedStateTable final : public KeyedStateCore {
   }
   void Prefetch(uint64_t hash) const { rows_.Prefetch(hash); }
 
-  // A step of the removal of what has expired, when next_sweep_ms() has come; between two batches. FinishBatch must
+  // A step of the removal of what has expired, when next_sweep_ms() has come; between two batches. MakeRoom is to
   // follow.
   Status RemoveExpired(int64_t now_ms) {
-    return this->Sweep(now_ms, [this](const StoredEntry& entry) -> char* {
+    EAGRE_RETURN_IF_ERROR(this->Sweep(now_ms, [this](const StoredEntry& entry) -> char* {
       ByteReader in(entry.key);
       return Codec<K>::Decode(in, restored_key_) ? RowAboveStore(entry.hash, restored_key_) : nullptr;
-    });
+    }));
+    FinishBatch();
+    return this->DropExpired();
   }
 
   // Calls visit(key) for each key whose state of this name is not empty, its row being current. `visit` may change that

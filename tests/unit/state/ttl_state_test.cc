@@ -369,6 +369,7 @@ TEST_P(TtlStateTest, WhatNobodyReadsGoesWhileOtherKeysLive) {
   EXPECT_EQ(instance.table.row_count(), 1u);
   instance.AdvanceTo(400, clock_);
   EXPECT_EQ(instance.table.row_count(), 0u);
+  instance.table.ForEachRow([](const RowHeader&, const char*) { FAIL() << "a row in memory that holds nothing"; });
 }
 
 TEST_P(TtlStateTest, AKeyKeepsWhatIsAliveOfIt) {
