@@ -8,7 +8,7 @@ void WatermarkEmitter::Open(OperatorContext& context) {
   context_ = &context;
   gauge_ = &context.AddGauge("currentOutputWatermark");
   gauge_->Set(static_cast<double>(kNoTimestamp));
-  if (settings_.kind == WatermarkSettings::Kind::kNone) return;
+  if (says_nothing()) return;
   interval_ms_ = context.config().GetDurationMs("pipeline.auto-watermark-interval");
   // Without periodic watermarks idleness still needs a pulse.
   if (interval_ms_ <= 0) interval_ms_ = settings_.idleness_ms;
@@ -45,7 +45,7 @@ void WatermarkEmitter::EmitPeriodically() {
 
 void WatermarkEmitter::Emit() {
   records_ = 0;
-  if (settings_.kind == WatermarkSettings::Kind::kNone) return;
+  if (says_nothing()) return;
   const bool idle = splits_.idle();
   if (idle_ && !idle) context_->EmitEvent({ControlEvent::Kind::kActive, 0});
   const int64_t merged_ms = splits_.Merge();

@@ -44,6 +44,8 @@ class WatermarkEmitter {
  private:
   void EmitPeriodically();
   void Emit();
+  // Neither watermarks nor idleness: there is nothing to emit, ever.
+  bool says_nothing() const { return settings_.kind == WatermarkSettings::Kind::kNone && settings_.idleness_ms <= 0; }
 
   const WatermarkSettings settings_;
   PeriodicWatermarks periodic_;

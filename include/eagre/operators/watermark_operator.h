@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "eagre/watermark_strategy.h"
@@ -24,6 +26,8 @@ class WatermarkOperator final : public Operator {
       emitter_.set_periodic_watermarks([this](SplitWatermarks& splits) { strategy_.AdvancePeriodically(splits); });
     }
     emitter_.Open(context);
+    // There from the start, so that a stream that never has a record becomes idle too.
+    emitter_.splits().AddSplit(std::string(kOnlySplit));
     return OkStatus();
   }
 

@@ -1,10 +1,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <condition_variable>
 #include <memory>
+#include <mutex>
+#include <stdexcept>
 #include <vector>
 
-#include "connectors/generator/generator.h"
+#include <eagre/eagre.h>
+
 #include "eagre/operators/watermark_operator.h"
 #include "eagre/testing/operator_harness.h"
 #include "eagre/testing/source_harness.h"
@@ -104,6 +108,132 @@ TEST(SourceWatermarkGeneratorTest, EverySplitHasAGeneratorOfItsOwnAndTheSlowestC
     }
     EXPECT_GT(watermark, 2000);
   }
+}
+
+TEST_P(WatermarkGeneratorTest, AStreamWithoutRecordsIsIdleAfterItsTimeout) {
+  OperatorHarness harness(GetParam(), MakeWatermarkOperator<Mark>(StrategyOf<Punctuated>().WithIdleness(1s)));
+  harness.AddPort<Mark>();
+  ASSERT_TRUE(harness.Open().ok());
+  ASSERT_TRUE(harness.Push<Mark>({{{20, true}, 0}}).ok());
+  ASSERT_TRUE(harness.ProcessingTime(200).ok());
+  harness.TakeAll<Mark>();
+  for (int64_t now_ms = 400; now_ms <= 1'600; now_ms += 200) ASSERT_TRUE(harness.ProcessingTime(now_ms).ok());
+  std::vector<ControlEvent::Kind> events;
+  for (const Emitted<Mark>& item : harness.TakeAll<Mark>()) {
+    if (item.event) events.push_back(item.kind);
+  }
+  EXPECT_THAT(events, ElementsAre(ControlEvent::Kind::kIdle));
+  ASSERT_TRUE(harness.Push<Mark>({{{30, true}, 0}}).ok());
+  events.clear();
+  for (const Emitted<Mark>& item : harness.TakeAll<Mark>()) {
+    if (item.event) events.push_back(item.kind);
+  }
+  EXPECT_THAT(events, testing::Contains(ControlEvent::Kind::kActive));
+}
+
+// What each record sees of event time: its own, and the watermark before it.
+TEST(WatermarkGeneratorJobTest, AGeneratorOfOnesOwnMakesTheTimeOfAJob) {
+  for (const bool behind_read : {true, false}) {
+    LocalJob job;
+    job.SetParallelism(1);
+    auto read = job.Read(Generate<Mark>(10'240, [](int64_t i) { return Mark{i, i % 100 == 0}; }));
+    DataStream<Mark> marks =
+        behind_read ? DataStream<Mark>(read.WithWatermarks(StrategyOf<Punctuated>()))
+                    : read.Map([](const Mark& mark) { return mark; }).WithWatermarks(StrategyOf<Punctuated>());
+    const auto seen =
+        marks.Process([](const Mark& mark, ProcessContext& context, Collector<std::pair<int64_t, int64_t>>& out) {
+          if (context.timestamp() != mark.at) throw std::runtime_error("a record without its timestamp");
+          out.Collect({mark.at, context.current_watermark()});
+        });
+    const auto pairs = seen.ExecuteAndCollect();
+    ASSERT_TRUE(pairs.ok()) << StatusMessage(pairs.status());
+    ASSERT_EQ(pairs->size(), 10'240u);
+    int64_t last = kNoTimestamp;
+    for (const auto& [at, watermark] : *pairs) {
+      ASSERT_GE(watermark, last);
+      ASSERT_LT(watermark, at);
+      ASSERT_TRUE(watermark == kNoTimestamp || watermark % 100 == 0) << watermark << " is the time of no mark";
+      last = watermark;
+    }
+    EXPECT_GT(last, 8'000) << "the marks did not move event time";
+  }
+}
+
+// Opened once.
+class Gate {
+ public:
+  void Open() {
+    std::lock_guard lock(mutex_);
+    open_ = true;
+    opened_.notify_all();
+  }
+  bool Wait() {
+    std::unique_lock lock(mutex_);
+    return opened_.wait_for(lock, 10s, [this] { return open_; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable opened_;
+  bool open_ = false;
+};
+
+class OpenByTimer final : public KeyedProcessFunction<int64_t, Mark, int64_t> {
+ public:
+  explicit OpenByTimer(std::shared_ptr<Gate> gate) : gate_(std::move(gate)) {}
+  void ProcessElement(const Mark& mark, Context& context, Collector<int64_t>&) override {
+    context.RegisterEventTimeTimer(mark.at);
+  }
+  void OnTimer(int64_t timestamp, OnTimerContext&, Collector<int64_t>& out) override {
+    gate_->Open();
+    out.Collect(timestamp);
+  }
+
+ private:
+  std::shared_ptr<Gate> gate_;
+};
+
+// Of two streams in one operator one is silent, after its first record or from the start. Timers must not wait for it:
+// it goes on only when one has fired.
+class IdleStreamTest : public testing::TestWithParam<bool> {
+ protected:
+  void ExpectTimersInSpiteOfASilentStream(const WatermarkStrategy<Mark>& of_the_silent) {
+    LocalJob job;
+    job.SetParallelism(1);
+    job.Set("pipeline.auto-watermark-interval", "10 ms");
+    auto gate = std::make_shared<Gate>();
+    const auto read_until = [&job, gate](std::vector<Mark> marks, size_t waits_at) {
+      auto wait = [gate, waits_at, count = size_t{0}](const Mark& mark) mutable {
+        if (count++ == waits_at && !gate->Wait()) throw std::runtime_error("no timer fired beside the silent stream");
+        return mark;
+      };
+      auto waiting = job.Read(FromValues<Mark>(std::move(marks))).Map(wait).Blocking();
+      return waiting.Map([](const Mark& mark) { return mark; });
+    };
+    // Neither ends before: what has ended says nothing about what the idle stream may still bring.
+    auto busy =
+        read_until({{100, false}, {200, true}, {300, true}, {400, true}}, 3).WithWatermarks(StrategyOf<Punctuated>());
+    auto silent = read_until({{0, true}, {1, true}}, GetParam() ? 1 : 0).WithWatermarks(of_the_silent);
+    auto times =
+        busy.Union(silent).KeyBy([](const Mark&) { return int64_t{0}; }).Process(OpenByTimer(gate)).ExecuteAndCollect();
+    ASSERT_TRUE(times.ok()) << StatusMessage(times.status());
+    EXPECT_THAT(*times, testing::IsSupersetOf({100, 200, 300, 400}));
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Silent, IdleStreamTest, testing::Bool(),
+                         [](const auto& silent) { return silent.param ? "AfterARecord" : "FromTheStart"; });
+
+TEST_P(IdleStreamTest, WithAGeneratorDoesNotHoldEventTimeBack) {
+  ExpectTimersInSpiteOfASilentStream(StrategyOf<Punctuated>().WithIdleness(50ms));
+}
+
+TEST_P(IdleStreamTest, WithTimestampsDoesNotHoldEventTimeBack) {
+  ExpectTimersInSpiteOfASilentStream(Monotonous().WithIdleness(50ms).WithTimestamps(&Mark::at));
+}
+
+// As for rules that have no time of their own.
+TEST_P(IdleStreamTest, WithoutWatermarksDoesNotHoldEventTimeBack) {
+  ExpectTimersInSpiteOfASilentStream(NoWatermarks().WithIdleness(50ms));
 }
 
 }  // namespace

@@ -67,6 +67,31 @@ TEST_P(WatermarkOperatorTest, WithoutASelectorTimestampsStay) {
   EXPECT_EQ(Events(harness)[0].value, 6);
 }
 
+TEST_P(WatermarkOperatorTest, AStreamThatNeverHadARecordIsIdleAfterItsTimeoutToo) {
+  for (const Watermarks& strategy : {Monotonous().WithIdleness(1000ms), NoWatermarks().WithIdleness(1000ms)}) {
+    OperatorHarness harness(GetParam(), MakeWatermarkOperator<Reading>(strategy));
+    harness.AddPort<Reading>();
+    ASSERT_TRUE(harness.Open().ok());
+    for (int64_t now_ms = 200; now_ms < 1000; now_ms += 200) ASSERT_TRUE(harness.ProcessingTime(now_ms).ok());
+    EXPECT_TRUE(Events(harness).empty());
+    for (int64_t now_ms = 1000; now_ms < 2000; now_ms += 200) ASSERT_TRUE(harness.ProcessingTime(now_ms).ok());
+    std::vector<ControlEvent> events = Events(harness);
+    ASSERT_EQ(events.size(), 1u);
+    EXPECT_EQ(events[0].kind, ControlEvent::Kind::kIdle);
+    ASSERT_TRUE(harness.Push<Reading>({{{10, "a"}, 7}}).ok());
+    events = Events(harness);
+    ASSERT_FALSE(events.empty());
+    EXPECT_EQ(events[0].kind, ControlEvent::Kind::kActive);
+  }
+}
+
+TEST_P(WatermarkOperatorTest, AStreamWithoutWatermarksAndIdlenessHasNoTimer) {
+  OperatorHarness harness(GetParam(), MakeWatermarkOperator<Reading>(NoWatermarks()));
+  harness.AddPort<Reading>();
+  ASSERT_TRUE(harness.Open().ok());
+  EXPECT_EQ(harness.op<Operator>().NextProcessingTimeMs(), kMaxWatermark);
+}
+
 TEST(WatermarkSettingsTest, TimestampsAtTheEndsOfTimeDoNotWrapAround) {
   const WatermarkSettings settings = BoundedOutOfOrderness(1000ms).settings();
   EXPECT_EQ(settings.WatermarkAfter(kNoTimestamp), kNoTimestamp);
