@@ -480,7 +480,10 @@ class Attempt::Impl {
         context->set_isolation(IsolationOf(vertex.operators(static_cast<int>(i)).id()));
       contexts.push_back(context.get());
       node.op = stream_node.create_operator(stream_node);
-      if (stream_node.blocking && !vertex.source()) node.op = std::make_unique<PiecewiseOperator>(std::move(node.op));
+      if (stream_node.blocking && !vertex.source()) {
+        node.op = std::make_unique<PiecewiseOperator>(std::move(node.op));
+        node.sends_at_once = true;
+      }
       node.identity = {
           .vertex = scope.vertex_name.c_str(), .operator_name = context->operator_name().c_str(), .subtask = subtask};
       node.context = std::move(context);

@@ -233,6 +233,7 @@ StatusOr<Chain::Step> Chain::StepNode(ChainNode& node) {
     return Step::kMoved;
   }
   if (has_input) {
+    if (node.sends_at_once && !Flush()) return Step::kBlocked;
     EAGRE_RETURN_IF_ERROR(HandleInput(node));
     return Step::kMoved;
   }

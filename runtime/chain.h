@@ -35,6 +35,8 @@ struct ChainNode {
   std::unique_ptr<OperatorContext> context;
   OperatorIdentity identity;  // for crash reports
   int parent = -1;
+  // Its next call may take long, so what the one before has emitted is sent first, in batches however small.
+  bool sends_at_once = false;
   std::vector<ChainPort> ports;
 
   // ---- in hand ----

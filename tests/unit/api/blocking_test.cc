@@ -63,6 +63,52 @@ TEST(BlockingTest, ABlockingOperatorDoesNotHoldUpItsSlot) {
   }
 }
 
+// Its writer waits at the gate with every record.
+class WaitingSink final : public Sink<int64_t> {
+ public:
+  WaitingSink(std::shared_ptr<Gate> gate, std::shared_ptr<CollectedRecords<int64_t>> written)
+      : gate_(std::move(gate)), written_(std::move(written)) {}
+  std::string Name() const override { return "Waiting"; }
+  StatusOr<std::unique_ptr<SinkWriter<int64_t>>> CreateWriter() const override {
+    class Writer final : public SinkWriter<int64_t> {
+     public:
+      Writer(std::shared_ptr<Gate> gate, std::shared_ptr<CollectedRecords<int64_t>> written)
+          : gate_(std::move(gate)), written_(std::move(written)) {}
+      Status Write(const TypedBatch<int64_t>& batch, size_t& position) override {
+        if (!gate_->Wait()) return Internal("the other stream did not go on");
+        written_->Add(batch.records() + position, batch.size() - position);
+        position = batch.size();
+        return OkStatus();
+      }
+
+     private:
+      const std::shared_ptr<Gate> gate_;
+      const std::shared_ptr<CollectedRecords<int64_t>> written_;
+    };
+    return std::make_unique<Writer>(gate_, written_);
+  }
+
+ private:
+  const std::shared_ptr<Gate> gate_;
+  const std::shared_ptr<CollectedRecords<int64_t>> written_;
+};
+
+TEST(BlockingTest, ABlockingSinkDoesNotHoldUpItsSlot) {
+  LocalJob job;
+  auto gate = std::make_shared<Gate>();
+  auto written = std::make_shared<CollectedRecords<int64_t>>();
+  job.Read(FromValues<int64_t>({1, 2, 3})).WriteTo(WaitingSink(gate, written)).Blocking();
+  job.Read(Generate<int64_t>(10'000, [](int64_t i) { return i; }))
+      .Map([gate](int64_t value) {
+        if (value == 9'999) gate->Open();
+        return value;
+      })
+      .WriteTo(Blackhole());
+  const Status status = job.Execute();
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_THAT(written->Take(), ElementsAre(1, 2, 3));
+}
+
 struct BlockingTestTick {
   std::string user;
   int64_t number = 0;
@@ -101,6 +147,24 @@ TEST(BlockingTest, RecordsAndWatermarksKeepTheirPlaces) {
   }
   EXPECT_THAT(results[0], SizeIs(350));
   EXPECT_EQ(results[0], results[1]);
+}
+
+TEST(BlockingTest, WhatACallHasEmittedGoesOnWhileTheNextOneWaits) {
+  LocalJob job;
+  auto gate = std::make_shared<Gate>();
+  const auto values = job.Read(FromValues<int64_t>({1, 2, 3}))
+                          .Map([gate](int64_t value) {
+                            if (value == 2 && !gate->Wait()) throw std::runtime_error("1 did not go on");
+                            return value;
+                          })
+                          .Blocking()
+                          .Map([gate](int64_t value) {
+                            if (value == 1) gate->Open();
+                            return value;
+                          })
+                          .ExecuteAndCollect();
+  ASSERT_TRUE(values.ok()) << StatusMessage(values.status());
+  EXPECT_THAT(*values, ElementsAre(1, 2, 3));
 }
 
 TEST(BlockingTest, AFailureNamesTheOperator) {
