@@ -67,6 +67,35 @@ TEST(AccumulatorsTest, ParametersOfTheJobReachItsFunctions) {
   EXPECT_THAT(*values, ElementsAre(40));
 }
 
+// Says what the configuration of the job is.
+class Configured : public MapFunction<int64_t, std::string> {
+ public:
+  Status Open(RuntimeContext& context) override {
+    interval_ms_ = context.config().GetDurationMs("pipeline.auto-watermark-interval");
+    batches_ = context.config().GetInt("taskmanager.network.queue-batches");
+    return OkStatus();
+  }
+  std::string Map(const int64_t&) override { return fmt::format("{} ms, {} batches", interval_ms_, batches_); }
+
+ private:
+  int64_t interval_ms_ = 0;
+  int64_t batches_ = 0;
+};
+
+TEST(RuntimeContextTest, TheConfigurationOfTheJobReachesItsFunctions) {
+  LocalJob job;
+  job.SetParallelism(2);
+  job.Set("pipeline.auto-watermark-interval", "123 ms");
+  const auto texts = job.Read(FromValues<int64_t>({1})).Rebalance().Map(Configured()).ExecuteAndCollect();
+  ASSERT_TRUE(texts.ok()) << StatusMessage(texts.status());
+  EXPECT_THAT(*texts, ElementsAre("123 ms, 8 batches"));
+
+  auto harness = MapHarness<int64_t>(Configured());
+  ASSERT_TRUE(harness.Set("taskmanager.network.queue-batches", "16").ok());
+  ASSERT_TRUE(harness.Push(1).ok());
+  EXPECT_THAT(harness.Take(), ElementsAre("200 ms, 16 batches"));
+}
+
 TEST(AccumulatorsTest, AHarnessShowsThem) {
   auto harness = MapHarness<int64_t>(Accumulate());
   harness.SetParameter("factor", "2");

@@ -3,6 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <stdexcept>
 
 #include <eagre/eagre.h>
 #include <eagre/testing/function_harness.h>
@@ -14,6 +18,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
+using ::testing::UnorderedElementsAreArray;
 
 struct BroadcastTestSale {
   std::string user;
@@ -205,6 +210,78 @@ TEST(BroadcastStreamTest, AllSubtasksSeeTheRules) {
   ASSERT_TRUE(lines.ok()) << StatusMessage(lines.status());
   EXPECT_THAT(*lines, SizeIs(20));
   for (const std::string& line : *lines) EXPECT_THAT(line, HasSubstr("knows 2"));
+}
+
+// Opened when it was knocked at so often.
+class Doors {
+ public:
+  explicit Doors(int knocks) : knocks_(knocks) {}
+  void Knock() {
+    std::lock_guard lock(mutex_);
+    if (--knocks_ == 0) opened_.notify_all();
+  }
+  void Wait() {
+    std::unique_lock lock(mutex_);
+    if (!opened_.wait_for(lock, std::chrono::seconds(30), [this] { return knocks_ <= 0; }))
+      throw std::runtime_error("not every subtask has seen all rules");
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable opened_;
+  int knocks_;
+};
+
+// The rules that a number breaks, for numbers that come when all subtasks know all rules.
+class KnockAndFlag : public BroadcastProcessFunction<int64_t, Rule, std::string> {
+ public:
+  explicit KnockAndFlag(std::shared_ptr<Doors> doors) : doors_(std::move(doors)) {}
+  void ProcessElement(const int64_t& value, ReadOnlyContext&, Collector<std::string>& out) override {
+    for (const auto& [name, rule] : rules_.Entries()) {
+      if (value > rule.limit) out.Collect(fmt::format("{} {}", name, value));
+    }
+  }
+  void ProcessBroadcastElement(const Rule& rule, Context& context, Collector<std::string>&) override {
+    auto rules = context.GetBroadcastState(rules_);
+    if (rule.limit < 0) {
+      rules.Remove(rule.name);
+    } else {
+      rules.Put(rule.name, rule);
+    }
+    context.Output(kRules, rule.name);
+    doors_->Knock();
+  }
+
+ private:
+  std::shared_ptr<Doors> doors_;
+  BroadcastState<std::string, Rule> rules_{this, "rules"};
+};
+
+TEST(BroadcastStreamTest, RecordsWithoutKeysMeetTheRulesInEverySubtask) {
+  for (const int parallelism : {1, 3}) {
+    LocalJob job;
+    job.SetParallelism(parallelism);
+    const std::vector<Rule> all = {{"low", 1}, {"mid", 3}, {"high", 4}, {"mid", -1}};
+    auto doors = std::make_shared<Doors>(static_cast<int>(all.size()) * parallelism);
+    auto rules = job.Read(FromValues<Rule>(all)).SetParallelism(1);
+    // Its own thread waits until the rules are everywhere; then each of its records falls to some subtask.
+    DataStream<int64_t> numbers = job.Read(Generate<int64_t>(6,
+                                                             [doors](int64_t i) {
+                                                               doors->Wait();
+                                                               return i;
+                                                             }))
+                                      .SetParallelism(1);
+    numbers.Blocking();
+    const auto flagged = numbers.Rebalance().Connect(rules.Broadcast()).Process(KnockAndFlag(doors));
+    const auto seen = flagged.SideOutput(kRules).Map([](const std::string& name) { return "saw " + name; });
+    auto lines = flagged.Union(seen).ExecuteAndCollect();
+    ASSERT_TRUE(lines.ok()) << StatusMessage(lines.status());
+    std::vector<std::string> expected = {"low 2", "low 3", "low 4", "low 5", "high 5"};
+    for (int subtask = 0; subtask < parallelism; ++subtask) {
+      for (const Rule& rule : all) expected.push_back("saw " + rule.name);
+    }
+    EXPECT_THAT(*lines, UnorderedElementsAreArray(expected)) << "at parallelism " << parallelism;
+  }
 }
 
 TEST(BroadcastStreamTest, AStreamThatIsNotBroadcastIsRefused) {

@@ -125,6 +125,30 @@ class Describe final : public CoMapFunction<int64_t, std::string, std::string> {
   std::string Map2(const std::string& value) override { return "text " + value; }
 };
 
+// Repeats numbers and spells texts, numbering what it has emitted from both.
+class Unfold final : public CoFlatMapFunction<int64_t, std::string, std::string> {
+ public:
+  void FlatMap1(const int64_t& value, Collector<std::string>& out) override {
+    for (int64_t i = 0; i < value; ++i) out.Collect(fmt::format("{}:{}", ++emitted_, value));
+  }
+  void FlatMap2(const std::string& value, Collector<std::string>& out) override {
+    for (const char letter : value) out.Collect(fmt::format("{}:{}", ++emitted_, letter));
+  }
+
+ private:
+  int64_t emitted_ = 0;
+};
+
+TEST_P(CoOperatorTest, ACoFlatMapFunctionEmitsAnyNumberForEachRecordOfBothStreams) {
+  OperatorHarness harness(GetParam(), MakeCoOperator<int64_t, std::string, std::string>(Unfold(), {}));
+  harness.AddPort<std::string>();
+  ASSERT_TRUE(harness.Open().ok());
+  ASSERT_TRUE(harness.Push<int64_t>({{2, 10}, {0, 11}}).ok());
+  ASSERT_TRUE(harness.Push<std::string>({{"ab", 12}, {"", 13}}, /*input=*/1).ok());
+  ASSERT_TRUE(harness.Push<int64_t>({{1, 14}}).ok());
+  EXPECT_THAT(Texts(harness), ElementsAre("1:2 @ 10", "2:2 @ 10", "3:a @ 12", "4:b @ 12", "5:1 @ 14"));
+}
+
 class ConnectedStreamsTest : public testing::TestWithParam<int> {
  protected:
   ConnectedStreamsTest() { job_.SetParallelism(GetParam()); }
@@ -154,34 +178,85 @@ TEST_P(ConnectedStreamsTest, MapAndFlatMapTakeAClassOrTwoLambdas) {
               ElementsAre("1", "2", "a", "flat 1", "flat 2", "flat 2", "number 1", "number 2", "text a"));
 }
 
-TEST_P(ConnectedStreamsTest, KeyedStreamsMeetByKeyInOneSubtask) {
-  std::vector<Order> orders;
-  std::vector<Receipt> receipts;
-  std::vector<std::string> expected;
-  for (int i = 0; i < 200; ++i) {
-    const std::string id = "o" + std::to_string(i);
-    orders.push_back({id, i, Timestamp(0)});
-    if (i % 4 != 0) receipts.push_back({id, Timestamp(0)});
-    if (i % 4 == 0) expected.push_back(id);
+TEST_P(ConnectedStreamsTest, ACoFlatMapFunctionRunsInAJob) {
+  const auto unfolded =
+      job_.Read(FromValues<int64_t>({3, 0})).Connect(job_.Read(FromValues<std::string>({"xy", ""}))).FlatMap(Unfold());
+  std::vector<std::string> values;
+  for (const std::string& text : Sorted(unfolded)) values.push_back(text.substr(text.find(':') + 1));
+  EXPECT_THAT(values, UnorderedElementsAre("3", "3", "3", "x", "y"));
+}
+
+// A function of two streams without keys: each subtask's part of both, with event time and a side output.
+class Stamps final : public CoProcessFunction<Order, Receipt, std::string> {
+ public:
+  void ProcessElement1(const Order& order, Context& context, Collector<std::string>& out) override {
+    out.Collect(fmt::format("order {} at {}", order.id, context.timestamp()));
+    if (order.amount < 0) context.Output(kRefunds, order.amount);
   }
-  const auto read_orders = job_.Read(FromMemory<Order>(std::make_shared<const std::vector<Order>>(orders)))
-                               .WithWatermarks(BoundedOutOfOrderness(1s), &Order::at);
-  const auto read_receipts = job_.Read(FromMemory<Receipt>(std::make_shared<const std::vector<Receipt>>(receipts)))
-                                 .WithWatermarks(BoundedOutOfOrderness(1s), &Receipt::at);
-  const auto matched =
-      read_orders.KeyBy(&Order::id).Connect(read_receipts.KeyBy(&Receipt::order)).Process(MatchReceipts());
-  std::vector<std::string> unpaid;
-  size_t paid = 0;
-  for (const std::string& text : Sorted(matched)) {
-    if (text.starts_with("unpaid ")) {
-      unpaid.push_back(text.substr(7));
-    } else {
-      ++paid;
+  void ProcessElement2(const Receipt& receipt, Context& context, Collector<std::string>& out) override {
+    out.Collect(fmt::format("receipt {} at {}", receipt.order, context.timestamp()));
+  }
+  const OutputTag<int64_t> kRefunds{"refunds"};
+};
+
+TEST_P(ConnectedStreamsTest, ACoProcessFunctionRunsInAJobWithTimeAndSideOutputs) {
+  const auto orders =
+      job_.Read(FromValues<Order>({{"a", 5, Timestamp(10)}, {"b", -7, Timestamp(20)}, {"c", -1, Timestamp(30)}}))
+          .WithWatermarks(Monotonous(), &Order::at);
+  const auto receipts =
+      job_.Read(FromValues<Receipt>({{"b", Timestamp(40)}})).WithWatermarks(Monotonous(), &Receipt::at);
+  const auto stamped = orders.Connect(receipts).Process(Stamps());
+  const auto refunds =
+      stamped.SideOutput(Stamps().kRefunds).Map([](int64_t amount) { return "refund " + std::to_string(amount); });
+  EXPECT_THAT(Sorted(stamped.Union(refunds)), ElementsAre("order a at 10", "order b at 20", "order c at 30",
+                                                          "receipt b at 40", "refund -1", "refund -7"));
+}
+
+class KeyedConnectTest : public ConnectedStreamsTest {
+ protected:
+  // 200 orders, of which every fourth has no receipt.
+  void ExpectTheUnpaid(DataStream<std::string> (*match)(const DataStream<Order>&, const DataStream<Receipt>&)) {
+    std::vector<Order> orders;
+    std::vector<Receipt> receipts;
+    std::vector<std::string> expected;
+    for (int i = 0; i < 200; ++i) {
+      const std::string id = "o" + std::to_string(i);
+      orders.push_back({id, i, Timestamp(0)});
+      if (i % 4 != 0) receipts.push_back({id, Timestamp(0)});
+      if (i % 4 == 0) expected.push_back(id);
     }
+    const auto read_orders = job_.Read(FromMemory<Order>(std::make_shared<const std::vector<Order>>(orders)))
+                                 .WithWatermarks(BoundedOutOfOrderness(1s), &Order::at);
+    const auto read_receipts = job_.Read(FromMemory<Receipt>(std::make_shared<const std::vector<Receipt>>(receipts)))
+                                   .WithWatermarks(BoundedOutOfOrderness(1s), &Receipt::at);
+    std::vector<std::string> unpaid;
+    size_t paid = 0;
+    for (const std::string& text : Sorted(match(read_orders, read_receipts))) {
+      if (text.starts_with("unpaid ")) {
+        unpaid.push_back(text.substr(7));
+      } else {
+        ++paid;
+      }
+    }
+    std::sort(expected.begin(), expected.end());
+    EXPECT_EQ(unpaid, expected);
+    EXPECT_EQ(paid, receipts.size());
   }
-  std::sort(expected.begin(), expected.end());
-  EXPECT_EQ(unpaid, expected);
-  EXPECT_EQ(paid, receipts.size());
+};
+INSTANTIATE_TEST_SUITE_P(Parallelism, KeyedConnectTest, testing::Values(1, 3));
+
+TEST_P(KeyedConnectTest, KeyedStreamsMeetByKeyInOneSubtask) {
+  ExpectTheUnpaid([](const DataStream<Order>& orders, const DataStream<Receipt>& receipts) {
+    return orders.KeyBy(&Order::id).Connect(receipts.KeyBy(&Receipt::order)).Process(MatchReceipts());
+  });
+}
+
+TEST_P(KeyedConnectTest, ConnectedStreamsThatAreKeyedAfterwardsAreTheSame) {
+  ExpectTheUnpaid([](const DataStream<Order>& orders, const DataStream<Receipt>& receipts) {
+    return orders.Connect(receipts)
+        .KeyBy(&Order::id, [](const Receipt& receipt) { return receipt.order; })
+        .Process(MatchReceipts());
+  });
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -197,6 +198,134 @@ TEST_P(FunctionHarnessTest, FunctionsOfAllKindsCanBeTested) {
   ASSERT_TRUE(both.Push(1).ok());
   ASSERT_TRUE(both.PushSecond("x").ok());
   EXPECT_THAT(both.Take(), ElementsAre("1", "x"));
+}
+
+// Pairs deposits with the names of their users; says after a minute whose name did not come.
+class Named final : public KeyedCoProcessFunction<int64_t, Deposit, std::pair<int64_t, std::string>, std::string> {
+ public:
+  void ProcessElement1(const Deposit& deposit, Context& context, Collector<std::string>& out) override {
+    if (const std::string* name = name_.Get()) {
+      out.Collect(fmt::format("{} pays {}", *name, deposit.amount));
+    } else {
+      waiting_.Add(deposit.amount);
+      context.RegisterEventTimeTimer(context.timestamp() + 60'000);
+      context.Output(kRefused, deposit);
+    }
+  }
+  void ProcessElement2(const std::pair<int64_t, std::string>& user, Context&, Collector<std::string>& out) override {
+    name_.Set(user.second);
+    for (const int64_t amount : waiting_.Get()) out.Collect(fmt::format("{} paid {}", user.second, amount));
+    waiting_.Clear();
+  }
+  void OnTimer(int64_t, OnTimerContext& context, Collector<std::string>& out) override {
+    if (!waiting_.Empty()) out.Collect(fmt::format("nobody knows user {}", context.key()));
+    waiting_.Clear();
+  }
+
+ private:
+  ValueState<std::string> name_{this, "name"};
+  ListState<int64_t> waiting_{this, "waiting"};
+};
+
+auto NamedHarness(HarnessMode mode) {
+  return KeyedCoProcessHarness<Deposit, std::pair<int64_t, std::string>>(
+      Named(), [](const Deposit& deposit) { return std::stoll(deposit.user); }, &std::pair<int64_t, std::string>::first,
+      mode);
+}
+
+TEST_P(FunctionHarnessTest, AKeyedFunctionOfTwoStreamsSharesItsKeysStateAndTimers) {
+  auto harness = NamedHarness(GetParam());
+  harness.ReadSideOutput(kRefused);
+  ASSERT_TRUE(harness.PushAll({{{"1", 5}, 1000}, {{"2", 7}, 2000}, {{"1", 6}, 3000}}).ok());
+  EXPECT_EQ(harness.KeysWithState(), 2);
+  EXPECT_EQ(harness.Timers(), 3);
+  ASSERT_TRUE(harness.PushAllSecond({{{1, "ann"}, 4000}, {{3, "eve"}, 4000}}).ok());
+  ASSERT_TRUE(harness.PushAll({{{"3", 9}, 5000}, {{"1", 8}, 6000}}).ok());
+  ASSERT_TRUE(harness.EndOfInput().ok());
+  EXPECT_THAT(harness.TakeStamped(),
+              ElementsAre(Stamped<std::string>{"ann paid 5", 4000}, Stamped<std::string>{"ann paid 6", 4000},
+                          Stamped<std::string>{"eve pays 9", 5000}, Stamped<std::string>{"ann pays 8", 6000},
+                          Stamped<std::string>{"nobody knows user 2", 62'000}));
+  EXPECT_EQ(harness.TakeSideOutput(kRefused).size(), 3u);
+  EXPECT_EQ(harness.Timers(), 0);
+}
+
+TEST_P(FunctionHarnessTest, AKeyedFunctionOfTwoStreamsGoesOnWhereItsSnapshotWasTaken) {
+  auto before = NamedHarness(GetParam());
+  ASSERT_TRUE(before.PushAll({{{"1", 5}, 1000}, {{"2", 7}, 2000}}).ok());
+  ASSERT_TRUE(before.PushSecond({2, "bob"}, 3000).ok());
+  EXPECT_THAT(before.Take(), ElementsAre("bob paid 7"));
+  const StatusOr<HarnessSnapshot> snapshot = before.Snapshot();
+  ASSERT_TRUE(snapshot.ok()) << snapshot.status();
+
+  auto after = NamedHarness(GetParam());
+  after.Restore({*snapshot});
+  ASSERT_TRUE(after.Push({"2", 1}, 4000).ok());
+  ASSERT_TRUE(after.Watermark(61'000).ok());
+  EXPECT_THAT(after.Take(), ElementsAre("bob pays 1", "nobody knows user 1"));
+}
+
+// The mean of what an average is fed.
+struct MeanOf final : AggregateFunction<int64_t, std::pair<int64_t, int64_t>, double> {
+  void Add(std::pair<int64_t, int64_t>& sum, const int64_t& value) override {
+    sum.first += value;
+    ++sum.second;
+  }
+  double GetResult(const std::pair<int64_t, int64_t>& sum) override {
+    return static_cast<double>(sum.first) / static_cast<double>(sum.second);
+  }
+};
+
+// Both states of each user; a deposit of 0 asks for them and clears them.
+class Statistics final : public KeyedProcessFunction<std::string, Deposit, std::string> {
+ public:
+  void ProcessElement(const Deposit& deposit, Context& context, Collector<std::string>& out) override {
+    if (deposit.amount != 0) {
+      largest_.Add(deposit.amount);
+      mean_.Add(deposit.amount);
+      return;
+    }
+    const std::optional<double> mean = mean_.Get();
+    out.Collect(largest_.Get() == nullptr && !mean
+                    ? context.key() + ": nothing"
+                    : fmt::format("{}: largest {}, mean {}", context.key(), *largest_.Get(), *mean));
+    largest_.Clear();
+    mean_.Clear();
+  }
+
+ private:
+  ReducingState<int64_t> largest_{this, "largest",
+                                  [](int64_t& into, const int64_t& value) { into = std::max(into, value); }};
+  AggregatingState<MeanOf> mean_{this, "mean"};
+};
+
+TEST_P(FunctionHarnessTest, ReducingAndAggregatingStateAreOfTheCurrentKey) {
+  auto harness = KeyedProcessHarness<Deposit>(Statistics(), &Deposit::user, GetParam());
+  ASSERT_TRUE(harness
+                  .PushAll({{{"ann", 3}, 0},
+                            {{"bob", -2}, 0},
+                            {{"ann", 6}, 0},
+                            {{"ann", 0}, 0},
+                            {{"ann", 0}, 0},
+                            {{"ann", 1}, 0},
+                            {{"bob", -5}, 0},
+                            {{"bob", 0}, 0},
+                            {{"ann", 0}, 0}})
+                  .ok());
+  EXPECT_THAT(harness.Take(), ElementsAre("ann: largest 6, mean 4.5", "ann: nothing", "bob: largest -2, mean -3.5",
+                                          "ann: largest 1, mean 1"));
+  EXPECT_EQ(harness.KeysWithState(), 0) << "cleared states leave no key behind";
+}
+
+TEST_P(FunctionHarnessTest, ReducingAndAggregatingStateAreRestoredAndFoldedOn) {
+  auto before = KeyedProcessHarness<Deposit>(Statistics(), &Deposit::user, GetParam());
+  ASSERT_TRUE(before.PushAll({{{"ann", 3}, 0}, {{"bob", 9}, 0}, {{"ann", 6}, 0}}).ok());
+  const StatusOr<HarnessSnapshot> snapshot = before.Snapshot();
+  ASSERT_TRUE(snapshot.ok()) << snapshot.status();
+  auto after = KeyedProcessHarness<Deposit>(Statistics(), &Deposit::user, GetParam());
+  after.Restore({*snapshot});
+  ASSERT_TRUE(after.PushAll({{{"ann", 12}, 0}, {{"ann", 0}, 0}, {{"bob", 0}, 0}}).ok());
+  EXPECT_THAT(after.Take(), ElementsAre("ann: largest 12, mean 7", "bob: largest 9, mean 9"));
 }
 
 }  // namespace

@@ -148,6 +148,12 @@ TEST(ChainingTest, ChainsAreCutWhereTheJobSaysSo) {
   EXPECT_THAT(vertices([](auto& b) { b.DisableChaining(); }), ElementsAre("source -> a @ 0", "b @ 0", "c -> sink @ 0"));
 }
 
+TEST(ChainingTest, ASinkMayRunInATaskOfItsOwn) {
+  LocalJob job;
+  Step(job.Read(FromValues<int64_t>({1}), "source"), "a").WriteTo(Blackhole()).Name("sink").DisableChaining();
+  EXPECT_THAT(Vertices(job), ElementsAre("source -> a @ 0", "sink @ 0"));
+}
+
 TEST(SlotSharingTest, OperatorsOfAnotherGroupHaveSlotsOfTheirOwnAndPassTheGroupOn) {
   LocalJob job;
   job.SetParallelism(2);

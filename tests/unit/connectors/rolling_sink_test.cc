@@ -8,6 +8,7 @@
 #include "connectors/file/ndjson.h"
 #include "eagre/operators/sink_operator.h"
 #include "eagre/testing/operator_harness.h"
+#include "eagre/testing/source_harness.h"
 #include "tests/testing/faulty_file_system.h"
 #include "tests/unit/connectors/scratch_directory.h"
 
@@ -103,6 +104,38 @@ TEST_P(RollingSinkTest, AttemptsNeverShareANameAndKeepWhatIsThere) {
     ASSERT_TRUE(harness.Close(/*failed=*/attempt == 0).ok());
   }
   EXPECT_EQ(Finished().size(), 7u);
+}
+
+TEST_P(RollingSinkTest, TheDelimiterIsThatOfTheHeaderAndTheRowsAndIsWhatGetsQuoted) {
+  OperatorHarness harness = Harness(Sink().Delimiter(';'));
+  ASSERT_TRUE(harness.Open().ok());
+  ASSERT_TRUE(harness.Push<Item>({{{1, "a,b"}, 0}, {{2, "c;d"}, 0}, {{3, "\"e\""}, 0}}).ok());
+  ASSERT_TRUE(harness.EndOfInput().ok());
+  EXPECT_THAT(Finished(), ElementsAre("part-0.csv"));
+  EXPECT_EQ(scratch_.Read("part-0.csv"), "id;text\n1;a,b\n2;\"c;d\"\n3;\"\"\"e\"\"\"\n");
+}
+
+TEST_P(RollingSinkTest, WithoutAHeaderEveryFileBeginsWithItsFirstRow) {
+  OperatorHarness harness = Harness(Sink().Delimiter('\t').WithoutHeader().RollAtBytes(8));
+  ASSERT_TRUE(harness.Open().ok());
+  ASSERT_TRUE(harness.Push<Item>({{{1, "a"}, 0}, {{2, "b"}, 0}, {{3, "c"}, 0}}).ok());
+  ASSERT_TRUE(harness.EndOfInput().ok());
+  ASSERT_EQ(Finished().size(), 2u);
+  EXPECT_EQ(scratch_.Read(Finished()[0]) + scratch_.Read(Finished()[1]), "1\ta\n2\tb\n3\tc\n");
+}
+
+TEST_P(RollingSinkTest, WhatIsWrittenWithoutAHeaderIsReadWithoutOne) {
+  OperatorHarness harness = Harness(Sink().Delimiter(';').WithoutHeader());
+  ASSERT_TRUE(harness.Open().ok());
+  ASSERT_TRUE(harness.Push<Item>({{{1, "a;b"}, 0}, {{2, ""}, 0}}).ok());
+  ASSERT_TRUE(harness.EndOfInput().ok());
+  SourceHarness<Item> source(CsvFiles<Item>(scratch_.path() + "/part-0.csv").Delimiter(';').WithoutHeader(),
+                             NoWatermarks(), 1);
+  ASSERT_TRUE(source.Open().ok());
+  ASSERT_TRUE(source.RunToEnd().ok());
+  std::vector<std::string> read;
+  for (const Item& item : source.AllRecords()) read.push_back(fmt::format("{} {}", item.id, item.text));
+  EXPECT_THAT(read, ElementsAre("1 a;b", "2 "));
 }
 
 TEST_P(RollingSinkTest, AnInputWithoutRecordsMakesNoFile) {
