@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <filesystem>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +19,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using namespace std::chrono_literals;
 
 // Notes what the enumerator does.
 class FakeEnumeratorContext final : public SplitEnumerator::Context {
@@ -28,7 +32,20 @@ class FakeEnumeratorContext final : public SplitEnumerator::Context {
     for (SourceSplit& split : splits) assigned.emplace_back(subtask, std::move(split));
   }
   void SignalNoMoreSplits(int subtask) override { ended.push_back(subtask); }
-  void PostAfter(int64_t, std::function<Status()>) override {}
+  void PostAfter(int64_t, std::function<Status()> mail) override { posted_ = std::move(mail); }
+
+  // Runs what was posted last.
+  Status LookAgain() { return std::exchange(posted_, nullptr)(); }
+  // The files whose first chunks were assigned, in that order, by their names.
+  std::vector<std::string> FilesBegun() const {
+    std::vector<std::string> names;
+    for (const auto& [subtask, encoded] : assigned) {
+      const StatusOr<FileSplit> split = FileSplit::Decode(encoded);
+      EXPECT_TRUE(split.ok()) << split.status();
+      if (split.ok() && split->begin == 0) names.emplace_back(BaseName(split->path));
+    }
+    return names;
+  }
 
   std::vector<std::pair<int, SourceSplit>> assigned;
   std::vector<int> ended;
@@ -37,7 +54,23 @@ class FakeEnumeratorContext final : public SplitEnumerator::Context {
   const int parallelism_;
   Configuration config_;
   ManualClock clock_;
+  std::function<Status()> posted_;
 };
+
+// One reader asks for everything there is, and finishes each split at once.
+void ReadAll(FileEnumerator& enumerator, FakeEnumeratorContext& context) {
+  size_t finished = context.assigned.size();
+  ASSERT_TRUE(enumerator.OnSplitRequest(0).ok());
+  while (finished < context.assigned.size()) {
+    ASSERT_TRUE(enumerator.OnSplitFinished(0, context.assigned[finished].second.id).ok());
+    ++finished;
+    ASSERT_TRUE(enumerator.OnSplitRequest(0).ok());
+  }
+}
+
+void SetAge(const std::string& path, std::chrono::seconds age) {
+  std::filesystem::last_write_time(path, std::filesystem::file_time_type::clock::now() - age);
+}
 
 std::vector<std::string> PathsOf(const StatusOr<std::vector<FileInfo>>& found) {
   EXPECT_TRUE(found.ok()) << found.status();
@@ -136,6 +169,106 @@ TEST(FileEnumeratorTest, SplitsThatComeBackAreHandedOutFirstWhereTheyStopped) {
   ASSERT_TRUE(enumerator.AddSplitsBack(0, {split.Encode()}).ok());
   ASSERT_TRUE(enumerator.OnSplitRequest(0).ok());
   EXPECT_EQ(FileSplit::Decode(context.assigned[1].second)->position, 42);
+}
+
+TEST(FileEnumeratorTest, FilesThatAreFoundTogetherAreReadTheOldestFirst) {
+  const ScratchDirectory scratch;
+  SetAge(scratch.Write("a", "x"), 10s);
+  SetAge(scratch.Write("b", "x"), 30s);
+  SetAge(scratch.Write("c", "x"), 20s);
+  FakeEnumeratorContext context(1);
+  FileEnumerator enumerator(PosixFileSystem(), {.path = scratch.path(), .watch_interval_ms = 1000});
+  ASSERT_TRUE(enumerator.Start(context).ok());
+  ReadAll(enumerator, context);
+  EXPECT_THAT(context.FilesBegun(), ElementsAre("b", "c", "a"));
+  // Older than all that was read, and found later.
+  SetAge(scratch.Write("e", "x"), 40s);
+  SetAge(scratch.Write("d", "x"), 50s);
+  ASSERT_TRUE(context.LookAgain().ok());
+  ReadAll(enumerator, context);
+  EXPECT_THAT(context.FilesBegun(), ElementsAre("b", "c", "a", "d", "e"));
+}
+
+TEST(FileEnumeratorTest, ARestoredEnumeratorTakesNewFilesAndRepeatsNoOldOnes) {
+  const ScratchDirectory scratch;
+  const FileEnumeratorOptions options{.path = scratch.path(), .chunk_bytes = 100, .watch_interval_ms = 1000};
+  SetAge(scratch.Write("done", std::string(100, 'x')), 50s);
+  SetAge(scratch.Write("half", std::string(300, 'x')), 40s);
+  SetAge(scratch.Write("untouched", "x"), 30s);
+  std::string snapshot;
+  std::string held;  // by a reader at the snapshot
+  {
+    FakeEnumeratorContext context(1);
+    FileEnumerator enumerator(PosixFileSystem(), options);
+    ASSERT_TRUE(enumerator.Start(context).ok());
+    ASSERT_TRUE(enumerator.OnSplitRequest(0).ok());
+    ASSERT_TRUE(enumerator.OnSplitFinished(0, context.assigned.at(0).second.id).ok());
+    ASSERT_TRUE(enumerator.OnSplitRequest(0).ok());
+    held = context.assigned.at(1).second.id;
+    EXPECT_EQ(held, scratch.path() + "/half@0-100");
+    snapshot = enumerator.Snapshot();
+    // After the checkpoint, which the restart does not know of.
+    ASSERT_TRUE(enumerator.OnSplitFinished(0, held).ok());
+    ReadAll(enumerator, context);
+  }
+  SetAge(scratch.Write("new", "x"), 60s);
+
+  FakeEnumeratorContext context(1);
+  FileEnumerator restored(PosixFileSystem(), options);
+  ASSERT_TRUE(restored.Restore(snapshot).ok());
+  ASSERT_TRUE(restored.Start(context).ok());
+  ReadAll(restored, context);
+  std::vector<std::string> ids;
+  for (const auto& [subtask, split] : context.assigned) ids.push_back(split.id.substr(scratch.path().size() + 1));
+  EXPECT_THAT(ids, ElementsAre("half@100-200", "half@200-300", "untouched@0-1", "new@0-1"))
+      << "the reader brings half@0-100 along itself";
+  // What it knows now it knows in the next checkpoint too.
+  FakeEnumeratorContext later(1);
+  FileEnumerator again(PosixFileSystem(), options);
+  ASSERT_TRUE(again.Restore(restored.Snapshot()).ok());
+  ASSERT_TRUE(again.Start(later).ok());
+  ReadAll(again, later);
+  EXPECT_THAT(later.FilesBegun(), IsEmpty());
+  scratch.Write("newest", "x");
+  ASSERT_TRUE(later.LookAgain().ok());
+  ReadAll(again, later);
+  EXPECT_THAT(later.FilesBegun(), ElementsAre("newest"));
+}
+
+TEST(FileEnumeratorTest, ARestoredEnumeratorThatDoesNotWatchReadsTheFilesOfTheFirstStart) {
+  const ScratchDirectory scratch;
+  scratch.Write("a", "x");
+  scratch.Write("b", "x");
+  const FileEnumeratorOptions options{.path = scratch.path()};
+  FakeEnumeratorContext context(1);
+  FileEnumerator enumerator(PosixFileSystem(), options);
+  ASSERT_TRUE(enumerator.Start(context).ok());
+  ASSERT_TRUE(enumerator.OnSplitRequest(0).ok());
+  const std::string snapshot = enumerator.Snapshot();
+  scratch.Write("c", "x");
+  FakeEnumeratorContext later(1);
+  FileEnumerator restored(PosixFileSystem(), options);
+  ASSERT_TRUE(restored.Restore(snapshot).ok());
+  ASSERT_TRUE(restored.Start(later).ok());
+  ReadAll(restored, later);
+  EXPECT_THAT(later.FilesBegun(), ElementsAre("b"));
+  EXPECT_THAT(later.ended, ElementsAre(0));
+}
+
+TEST(FileEnumeratorTest, AMalformedSnapshotIsRefused) {
+  const ScratchDirectory scratch;
+  scratch.Write("a", "x");
+  scratch.Write("b", "x");
+  const FileEnumeratorOptions options{.path = scratch.path(), .watch_interval_ms = 1000};
+  FakeEnumeratorContext context(1);
+  FileEnumerator enumerator(PosixFileSystem(), options);
+  ASSERT_TRUE(enumerator.Start(context).ok());
+  const std::string snapshot = enumerator.Snapshot();
+  ASSERT_TRUE(FileEnumerator(PosixFileSystem(), options).Restore(snapshot).ok());
+  for (size_t size = 0; size < snapshot.size(); ++size) {
+    EXPECT_FALSE(FileEnumerator(PosixFileSystem(), options).Restore(snapshot.substr(0, size)).ok()) << size << " bytes";
+  }
+  EXPECT_FALSE(FileEnumerator(PosixFileSystem(), options).Restore(snapshot + "x").ok());
 }
 
 TEST(FileSplitTest, MalformedStateIsRefused) {
