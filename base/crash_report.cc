@@ -162,6 +162,7 @@ void WriteReport(int fd, int signal, const siginfo_t* info, const void* context)
   if (const OperatorIdentity* identity = CurrentOperator(); identity != nullptr) {
     out.Text("vertex: ").OneLine(identity->vertex).Text("\n");
     out.Text("operator: ").OneLine(identity->operator_name).Text("\n");
+    if (*identity->operator_id != '\0') out.Text("operator-id: ").OneLine(identity->operator_id).Text("\n");
     out.Text("subtask: ").Number(identity->subtask).Text("\n");
     if (*identity->origin != '\0') out.Text("origin: ").OneLine(identity->origin).Text("\n");
   }
@@ -289,6 +290,7 @@ CrashReport ParseCrashReport(std::string_view text) {
     if (key == "reason") report.reason = value;
     if (key == "vertex") report.vertex = value;
     if (key == "operator") report.operator_name = value;
+    if (key == "operator-id") report.operator_id = value;
     if (key == "thread") report.thread = value;
     if (key == "origin") report.origin = value;
     if (key == "subtask") std::from_chars(value.data(), value.data() + value.size(), report.subtask);

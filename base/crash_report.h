@@ -18,6 +18,7 @@ struct OperatorIdentity {
   const char* operator_name = "";
   int subtask = -1;         // from 0; -1: not of one subtask
   const char* origin = "";  // of the record that is being processed, where it is known
+  const char* operator_id = "";
 };
 
 namespace internal {
@@ -77,6 +78,7 @@ struct CrashReport {
   std::string reason;   // of an abort: the failed check or the exception's type and text
   std::string vertex;
   std::string operator_name;
+  std::string operator_id;
   int32_t subtask = -1;
   std::string origin;  // as OperatorIdentity has it
   std::string thread;  // the name of the thread that died

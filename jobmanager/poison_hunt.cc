@@ -33,11 +33,11 @@ const char* WhatIsDone(Poison policy) {
 
 void PoisonHunt::BeginAttempt(const proto::FailureInfo* failed) {
   if (after_failures_ <= 0) return;
-  if (failed == nullptr || failed->operator_name().empty()) {
+  if (failed == nullptr || failed->operator_id().empty()) {
     failures_ = 0;
   } else {
-    failures_ = failed->operator_name() == operator_name_ ? failures_ + 1 : 1;
-    operator_name_ = failed->operator_name();
+    failures_ = failed->operator_id() == operator_id_ ? failures_ + 1 : 1;
+    operator_id_ = failed->operator_id();
     const std::optional<RecordOrigin> origin = RecordOrigin::Decode(failed->origin());
     if (origin && origin->policy != Poison::kFail && !Knows(RecordOf(*origin))) {
       poison_.push_back(RecordOf(*origin));
@@ -52,7 +52,7 @@ void PoisonHunt::Fill(proto::Isolation& isolation) const {
 }
 
 void PoisonHunt::Explain(proto::FailureInfo& failure) const {
-  if (!isolating_ || failure.operator_name().empty()) return;
+  if (!isolating_ || failure.operator_id().empty()) return;
   const std::optional<RecordOrigin> origin = RecordOrigin::Decode(failure.origin());
   if (!origin) {
     failure.set_message(

@@ -36,7 +36,7 @@ class PoisonHunt {
 
   const int64_t after_failures_;
   bool isolating_ = false;
-  std::string operator_name_;  // that failed last, and how often in a row
+  std::string operator_id_;  // that failed last (names need not differ), and how often in a row
   int64_t failures_ = 0;
   std::deque<proto::Isolation::Record> poison_;
 };

@@ -484,8 +484,10 @@ class Attempt::Impl {
         node.op = std::make_unique<PiecewiseOperator>(std::move(node.op));
         node.sends_at_once = true;
       }
-      node.identity = {
-          .vertex = scope.vertex_name.c_str(), .operator_name = context->operator_name().c_str(), .subtask = subtask};
+      node.identity = {.vertex = scope.vertex_name.c_str(),
+                       .operator_name = context->operator_name().c_str(),
+                       .subtask = subtask,
+                       .operator_id = vertex.operators(static_cast<int>(i)).id().c_str()};
       node.context = std::move(context);
       for (const BatchType* type : stream_node.ports)
         node.ports.push_back({.output = std::make_unique<Output>(*type, scope.overflow)});
@@ -672,8 +674,10 @@ class Attempt::Impl {
     if (coordinator_failed_.load(std::memory_order_relaxed)) return;
     const proto::Vertex& vertex = chained_.job_graph.vertices(coordinator.vertex_);
     const proto::OperatorNode& node = vertex.operators(coordinator.node_);
-    const OperatorIdentity identity{
-        .vertex = vertex.name().c_str(), .operator_name = node.name().c_str(), .subtask = -1};
+    const OperatorIdentity identity{.vertex = vertex.name().c_str(),
+                                    .operator_name = node.name().c_str(),
+                                    .subtask = -1,
+                                    .operator_id = node.id().c_str()};
     Status status;
     {
       OperatorScope scope(&identity);
@@ -688,7 +692,11 @@ class Attempt::Impl {
     if (status.ok()) return;
     coordinator_failed_ = true;
     environment_.executor->Post([this, alive = alive_, status, &vertex, &node] {
-      if (*alive) OnFailure({.status = status, .vertex_name = vertex.name(), .operator_name = node.name()});
+      if (*alive)
+        OnFailure({.status = status,
+                   .vertex_name = vertex.name(),
+                   .operator_name = node.name(),
+                   .operator_id = node.id()});
     });
   }
 

@@ -43,11 +43,14 @@ Status Chain::Guard(ChainNode& node, F&& call, const OriginRef& origin) {
   } catch (...) {
     status = Internal("user code threw something that is not a std::exception");
   }
-  if (!status.ok()) {
-    failed_operator_ = node.context->operator_name();
-    failed_origin_ = origin;
-  }
+  if (!status.ok()) NoteFailure(node, origin);
   return status;
+}
+
+void Chain::NoteFailure(const ChainNode& node, const OriginRef& origin) {
+  failed_operator_ = node.context->operator_name();
+  failed_operator_id_ = node.identity.operator_id;
+  failed_origin_ = origin;
 }
 
 Status Chain::Open() {
@@ -208,7 +211,7 @@ Status Chain::HandleInput(ChainNode& node) {
   const bool stopped_for_output =
       std::any_of(node.ports.begin(), node.ports.end(), [](const ChainPort& port) { return !port.output->empty(); });
   if (node.position == before && !stopped_for_output && node.queued.empty() && !node.op->blocked()) {
-    failed_operator_ = node.context->operator_name();
+    NoteFailure(node, node.origin);
     return Internal("operator '{}' neither consumed its input nor emitted", failed_operator_);
   }
   return OkStatus();

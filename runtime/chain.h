@@ -33,7 +33,7 @@ struct ChainPort {
 struct ChainNode {
   std::unique_ptr<Operator> op;
   std::unique_ptr<OperatorContext> context;
-  OperatorIdentity identity;  // for crash reports
+  OperatorIdentity identity;  // for failures and crash reports
   int parent = -1;
   // Its next call may take long, so what the one before has emitted is sent first, in batches however small.
   bool sends_at_once = false;
@@ -106,8 +106,9 @@ class Chain {
   bool is_source() const { return source_ != nullptr; }
   // Whether the batches that the head is handed may be views.
   bool takes_views() const { return nodes_[0].op->takes_views(); }
-  // The operator that the last failure came from.
+  // The operator that the last failure came from, by its name and its id.
   const std::string& failed_operator() const { return failed_operator_; }
+  const std::string& failed_operator_id() const { return failed_operator_id_; }
   // Of the record that it was processing, if it was one and its origin is known.
   const OriginRef& failed_origin() const { return failed_origin_; }
   int64_t QueuedBytes() const;
@@ -122,6 +123,7 @@ class Chain {
   StatusOr<Step> StepNode(ChainNode& node);
   Step PassRecords(ChainNode& node);
   Step PassEvent(ChainNode& node);
+  void NoteFailure(const ChainNode& node, const OriginRef& origin);
   Status HandleEvent(ChainNode& node);
   Status HandleInput(ChainNode& node);
   int64_t SumOverWriters(int64_t (*value)(const PartitionWriter&)) const;
@@ -135,6 +137,7 @@ class Chain {
   std::function<void(size_t node)> on_barrier_;
   size_t last_barrier_node_ = 0;  // that HandleLastBarrier is at
   std::string failed_operator_;
+  std::string failed_operator_id_;
   OriginRef failed_origin_;
 };
 

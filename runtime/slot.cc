@@ -57,6 +57,7 @@ void Slot::Fail(Task* task, const Status& status) {
     failure.subtask = task->options().subtask;
     failure.vertex_name = task->options().vertex_name;
     failure.operator_name = task->chain().failed_operator();
+    failure.operator_id = task->chain().failed_operator_id();
     failure.origin = task->chain().failed_origin();
     task->Abandon(TaskState::kFailed);
   }

@@ -26,6 +26,7 @@ struct TaskFailure {
   int subtask = -1;
   std::string vertex_name;
   std::string operator_name;
+  std::string operator_id;
   OriginRef origin = nullptr;  // of the record that was being processed, where it is known
 };
 

@@ -201,6 +201,7 @@ class Worker::Impl {
     info.set_message(ReadableText(StatusMessage(failure.status)));
     info.set_vertex(failure.vertex_name);
     info.set_operator_name(failure.operator_name);
+    info.set_operator_id(failure.operator_id);
     info.set_subtask(failure.subtask);
     if (failure.origin != nullptr) info.set_origin(*failure.origin);
     info.set_time_ms(environment_.executor->clock().NowMs());

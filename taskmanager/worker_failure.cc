@@ -52,6 +52,7 @@ proto::FailureInfo DescribeWorkerExit(const WorkerExit& exit, const proto::Deplo
   proto::FailureInfo failure = MakeWorkerFailure(DescribeReport(report, job));
   failure.set_vertex(report.vertex);
   failure.set_operator_name(report.operator_name);
+  failure.set_operator_id(report.operator_id);
   failure.set_subtask(report.subtask);
   failure.set_stack(report.stack);
   failure.set_origin(report.origin);

@@ -65,7 +65,7 @@ __attribute__((noinline)) int RecurseForever(int depth) {
   return RecurseForever(depth + 1) + frame[depth % 512];
 }
 
-constexpr OperatorIdentity kBoom{"risk -> alerts", "boom", 3};
+constexpr OperatorIdentity kBoom{"risk -> alerts", "boom", 3, "", "a1"};
 
 TEST(CrashReportTest, NullDereferenceNamesSignalOperatorAndFunction) {
   Death death = Die([] {
@@ -77,6 +77,7 @@ TEST(CrashReportTest, NullDereferenceNamesSignalOperatorAndFunction) {
   EXPECT_EQ(death.report.address, "0x0");
   EXPECT_EQ(death.report.vertex, "risk -> alerts");
   EXPECT_EQ(death.report.operator_name, "boom");
+  EXPECT_EQ(death.report.operator_id, "a1");
   EXPECT_EQ(death.report.subtask, 3);
   EXPECT_EQ(death.report.thread, "slot-0");
   std::string innermost = death.report.stack.substr(0, death.report.stack.find('\n'));

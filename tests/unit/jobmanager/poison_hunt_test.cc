@@ -11,10 +11,11 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-proto::FailureInfo FailureIn(const std::string& operator_name, const std::string& origin = "") {
+proto::FailureInfo FailureIn(const std::string& operator_id, const std::string& origin = "") {
   proto::FailureInfo failure;
   failure.set_message("no such account");
-  failure.set_operator_name(operator_name);
+  if (!operator_id.empty()) failure.set_operator_name("Map");  // of all, as where a job names none
+  failure.set_operator_id(operator_id);
   failure.set_origin(origin);
   return failure;
 }

@@ -247,6 +247,7 @@ class ThrowingOperator final : public Operator {
 TEST_F(ChainTest, AnExceptionOfUserCodeBecomesAFailureThatNamesTypeTextAndOperator) {
   std::vector<ChainNode> nodes;
   nodes.push_back(Node(std::make_unique<ThrowingOperator>(), 0, -1));
+  nodes.back().identity.operator_id = "a1";
   auto chain = Make(std::move(nodes));
   ASSERT_TRUE(chain->Open().ok());
   auto batch = std::make_unique<TypedBatch<int64_t>>();
@@ -255,6 +256,7 @@ TEST_F(ChainTest, AnExceptionOfUserCodeBecomesAFailureThatNamesTypeTextAndOperat
   const Status status = Drain(*chain);
   EXPECT_THAT(std::string(StatusMessage(status)), ::testing::HasSubstr("std::out_of_range: no such account"));
   EXPECT_EQ(chain->failed_operator(), chain->node(0).context->operator_name());
+  EXPECT_EQ(chain->failed_operator_id(), "a1");
   EXPECT_EQ(chain->failed_origin(), nullptr);
 }
 

@@ -271,14 +271,16 @@ TEST_F(TaskManagerTest, CrashBecomesARootCauseWithOperatorAndStack) {
   Register();
   Deploy("job", 0, {0});
   Exit(0, {.signal = 11,
-           .crash_report =
-               "signal: SIGSEGV\naddress: 0x0\nvertex: risk -> alerts\noperator: boom\nsubtask: 0\nstack:\n#0 f\n"});
+           .crash_report = "signal: SIGSEGV\naddress: 0x0\nvertex: risk -> alerts\noperator: boom\noperator-id: "
+                           "a1\nsubtask: 0\nstack:\n"
+                           "#0 f\n"});
   proto::WorkerExited exited = TakeExit();
   EXPECT_FALSE(exited.expected());
   EXPECT_EQ(exited.signal(), 11);
   EXPECT_EQ(exited.failure().message(),
             "subtask 0 of 'risk -> alerts' died by SIGSEGV (address 0x0) in operator 'boom'");
   EXPECT_EQ(exited.failure().operator_name(), "boom");
+  EXPECT_EQ(exited.failure().operator_id(), "a1");
   EXPECT_EQ(exited.failure().subtask(), 0);
   EXPECT_EQ(exited.failure().stack(), "#0 f\n");
   EXPECT_EQ(exited.failure().host(), "node7");
