@@ -404,7 +404,12 @@ class Attempt::Impl {
     const Partitioning partitioning = FromProto(edge.partitioning());
     PartitionCode code;
     if (partitioning == Partitioning::kHash) code.hasher = stream_edge.create_hasher();
-    if (partitioning == Partitioning::kCustom) code.partitioner = stream_edge.create_partitioner();
+    if (partitioning == Partitioning::kCustom) {
+      const proto::Vertex& source = chained_.job_graph.vertices(edge.source_vertex());
+      code.partitioner = stream_edge.create_partitioner();
+      code.edge =
+          fmt::format("from '{}' to '{}'", source.operators(edge.source_operator()).name(), target.operators(0).name());
+    }
     return std::make_unique<PartitionWriter>(partitioning, std::move(channels), std::move(code),
                                              target.max_parallelism(), source_subtask);
   }
@@ -693,10 +698,8 @@ class Attempt::Impl {
     coordinator_failed_ = true;
     environment_.executor->Post([this, alive = alive_, status, &vertex, &node] {
       if (*alive)
-        OnFailure({.status = status,
-                   .vertex_name = vertex.name(),
-                   .operator_name = node.name(),
-                   .operator_id = node.id()});
+        OnFailure(
+            {.status = status, .vertex_name = vertex.name(), .operator_name = node.name(), .operator_id = node.id()});
     });
   }
 

@@ -1,8 +1,11 @@
 #include "runtime/partition_writer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <numeric>
+#include <stdexcept>
 #include <utility>
 
 #include "base/check.h"
@@ -74,11 +77,7 @@ void PartitionWriter::Assign(const Batch& batch) {
     case Partitioning::kGlobal:
       for (size_t i = 0; i < size; ++i) parts_[0].Add(i);
       return;
-    case Partitioning::kCustom:
-      chosen_.resize(size);
-      code_.partitioner->Partition(batch, static_cast<uint32_t>(channels_.size()), chosen_.data());
-      for (size_t i = 0; i < size; ++i) parts_[chosen_[i]].Add(i);
-      return;
+    case Partitioning::kCustom: AssignByPartitioner(batch); return;
     case Partitioning::kAutomatic:
     case Partitioning::kForward:
     case Partitioning::kBroadcast:
@@ -87,6 +86,20 @@ void PartitionWriter::Assign(const Batch& batch) {
         part.size = size;
       }
       return;
+  }
+}
+
+// Throws into the user's code, whose number is wrong.
+void PartitionWriter::AssignByPartitioner(const Batch& batch) {
+  const auto partitions = static_cast<int>(channels_.size());
+  chosen_.resize(batch.size());
+  code_.partitioner->Partition(batch, partitions, chosen_.data());
+  for (size_t i = 0; i < batch.size(); ++i) {
+    if (chosen_[i] < 0 || chosen_[i] >= partitions) {
+      throw std::out_of_range(fmt::format("the partitioner {} chose partition {}; expected 0 to {}", code_.edge,
+                                          chosen_[i], partitions - 1));
+    }
+    parts_[static_cast<size_t>(chosen_[i])].Add(i);
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/random.h"
@@ -28,14 +29,15 @@ enum class Partitioning {
 class BatchPartitioner {
  public:
   virtual ~BatchPartitioner() = default;
-  // Writes batch.size() numbers, each less than `partitions`.
-  virtual void Partition(const Batch& batch, uint32_t partitions, uint32_t* subtasks) = 0;
+  // Writes batch.size() numbers, each to be from 0 to partitions - 1.
+  virtual void Partition(const Batch& batch, int partitions, int* chosen) = 0;
 };
 
 // What an edge's code brings to its writers.
 struct PartitionCode {
   std::unique_ptr<BatchKeyHasher> hasher;         // for kHash
   std::unique_ptr<BatchPartitioner> partitioner;  // for kCustom
+  std::string edge;                               // for messages: "from 'a' to 'b'"
 };
 
 // Used by the slot's thread only. Every call that returns false is to be repeated with the same arguments once the task
@@ -75,6 +77,7 @@ class PartitionWriter {
 
   bool SendOrigin(size_t channel);
   void Assign(const Batch& batch);
+  void AssignByPartitioner(const Batch& batch);
   template <typename GroupOf>
   void AssignByHash(const Batch& batch, GroupOf group_of);
   bool WorthSharing(const Batch& batch) const;
@@ -86,7 +89,7 @@ class PartitionWriter {
   std::vector<std::unique_ptr<OutputChannel>> channels_;
   PartitionCode code_;
   SeededRandom random_;
-  std::vector<uint32_t> chosen_;  // by the partitioner
+  std::vector<int> chosen_;  // by the partitioner
   std::vector<uint16_t> subtask_of_key_group_;
   bool begun_ = false;       // between the first Write of a batch and the one that finished it
   std::vector<Part> parts_;  // per channel

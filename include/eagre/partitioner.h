@@ -1,11 +1,8 @@
 // A job's own partitioning, for DataStream::PartitionCustom.
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <memory>
-#include <stdexcept>
-#include <string>
 #include <utility>
 
 #include "record/batch.h"
@@ -20,16 +17,9 @@ class KeyPartitioner final : public BatchPartitioner {
   KeyPartitioner(Partitioner partitioner, Selector selector)
       : partitioner_(std::move(partitioner)), selector_(std::move(selector)) {}
 
-  void Partition(const Batch& batch, uint32_t partitions, uint32_t* subtasks) override {
+  void Partition(const Batch& batch, int partitions, int* chosen) override {
     const auto& in = static_cast<const TypedBatch<T>&>(batch);
-    for (size_t i = 0; i < in.size(); ++i) {
-      const int chosen = partitioner_(std::invoke(selector_, in[i]), static_cast<int>(partitions));
-      if (chosen < 0 || static_cast<uint32_t>(chosen) >= partitions) {
-        throw std::out_of_range("the partitioner chose partition " + std::to_string(chosen) + "; expected 0 to " +
-                                std::to_string(partitions - 1));
-      }
-      subtasks[i] = static_cast<uint32_t>(chosen);
-    }
+    for (size_t i = 0; i < in.size(); ++i) chosen[i] = partitioner_(std::invoke(selector_, in[i]), partitions);
   }
 
  private:

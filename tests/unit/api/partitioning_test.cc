@@ -109,14 +109,23 @@ TEST(PartitioningTest, APartitionerChoosesTheSubtaskByKey) {
   for (const Placed& record : records) ASSERT_EQ(record.at, record.value / 10 % 3);
 }
 
-TEST(PartitioningTest, APartitionerOutOfRangeFailsTheJobWithWhatItChose) {
+// What a job says of a partitioner between two operators that chooses so of two partitions.
+std::string FailureOfChoosing(int (*choose)(int partitions)) {
   LocalJob job;
   auto stream = job.Read(Generate<int64_t>(10, [](int64_t i) { return i; }))
-                    .PartitionCustom([](int64_t, int partitions) { return partitions; }, [](int64_t n) { return n; })
+                    .Name("numbers")
+                    .PartitionCustom([choose](int64_t, int partitions) { return choose(partitions); },
+                                     [](int64_t n) { return n; })
                     .Map([](int64_t n) { return n; })
+                    .Name("halves")
                     .SetParallelism(2);
-  EXPECT_THAT(std::string(StatusMessage(stream.ExecuteAndCollect().status())),
-              HasSubstr("the partitioner chose partition 2; expected 0 to 1"));
+  return std::string(StatusMessage(stream.ExecuteAndCollect().status()));
+}
+
+TEST(PartitioningTest, APartitionerOutOfRangeFailsTheJobWithWhatItChoseAndBetweenWhichOperators) {
+  EXPECT_THAT(FailureOfChoosing([](int partitions) { return partitions; }),
+              HasSubstr("the partitioner from 'numbers' to 'halves' chose partition 2; expected 0 to 1"));
+  EXPECT_THAT(FailureOfChoosing([](int) { return -1; }), HasSubstr("chose partition -1; expected 0 to 1"));
 }
 
 // The vertices of a job, by their names, with their slots.
