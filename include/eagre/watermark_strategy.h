@@ -115,7 +115,7 @@ class WatermarkStrategy {
     strategy.create_generator_ = std::move(create);
     return strategy;
   }
-  /// The same with timestamps, idleness and alignment as of Watermarks.
+  /// Timestamps, idleness and alignment are those of Watermarks.
   template <typename Selector>
   [[nodiscard]] WatermarkStrategy WithTimestamps(Selector selector) const {
     WatermarkStrategy changed = *this;
@@ -125,6 +125,11 @@ class WatermarkStrategy {
   [[nodiscard]] WatermarkStrategy WithIdleness(std::chrono::milliseconds timeout) const {
     WatermarkStrategy changed = *this;
     changed.settings_.idleness_ms = timeout.count();
+    return changed;
+  }
+  [[nodiscard]] WatermarkStrategy WithAlignment(std::chrono::milliseconds max_drift) const {
+    WatermarkStrategy changed = *this;
+    changed.settings_.max_drift_ms = max_drift.count();
     return changed;
   }
 

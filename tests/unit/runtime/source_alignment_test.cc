@@ -131,6 +131,14 @@ SourceHarness<int64_t> Aligned(Scripts scripts, int parallelism, std::chrono::mi
   return SourceHarness<int64_t>(ScriptedSource(std::move(scripts)), Monotonous().WithAlignment(drift), parallelism);
 }
 
+// Every record is a mark of time.
+class MarkEvery final : public WatermarkGenerator<int64_t> {
+ public:
+  void OnEvent(const int64_t&, int64_t timestamp_ms, WatermarkOutput& out) override {
+    out.EmitWatermark(timestamp_ms - 1);
+  }
+};
+
 void StepUntilNothing(SourceHarness<int64_t>& harness, int subtask) {
   for (int i = 0; i < 100'000; ++i) {
     const StatusOr<SourceOperator::Produced> produced = harness.Step(subtask);
@@ -154,6 +162,19 @@ TEST(SourceAlignmentTest, AReaderThatIsAheadPausesUntilTheOtherHasCaughtUp) {
   StepUntilNothing(harness, 0);
   EXPECT_GE(LastTime(harness, 0), 250);
   EXPECT_LE(LastTime(harness, 0), 320);
+  ASSERT_TRUE(harness.RunToEnd(1).ok());
+}
+
+TEST(SourceAlignmentTest, AGeneratorOfOnesOwnIsAlignedToo) {
+  SourceHarness<int64_t> harness(
+      ScriptedSource({{"0/a", {EveryTen(0, 5000)}}, {"1/a", {EveryTen(0, 5000)}}}),
+      WatermarkStrategy<int64_t>::ForGenerator([] { return std::make_unique<MarkEvery>(); }).WithAlignment(100ms), 2);
+  ASSERT_TRUE(harness.Open().ok());
+  ASSERT_TRUE(harness.Step(1).ok());
+  StepUntilNothing(harness, 0);
+  EXPECT_GE(LastTime(harness, 0), 100);
+  EXPECT_LE(LastTime(harness, 0), 120);
+  EXPECT_FALSE(harness.ended(0));
   ASSERT_TRUE(harness.RunToEnd(1).ok());
 }
 
