@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Does what docs/tutorial/*.md say, step by step, and checks that what they show comes out.
+"""Does what README.md and docs/tutorial/*.md say, step by step, and checks that what they show comes out.
 
 usage: tutorial_test.py SOURCE_DIRECTORY BUILD_DIRECTORY SCRATCH_DIRECTORY
 
@@ -9,8 +9,8 @@ A comment before a block of code says what it is:
   <!-- output -->      lines that must be in the output of the commands before, in this order, each as a part of a line
   <!-- file: NAME -->  a file of the current folder
   <!-- build -->       has been done already
-A block without one is an error. Each page runs in one shell, whose home folder is the scratch directory and whose network is
-its own, so that the ports of the page are free.
+A block without one is an error in a tutorial, and no step in README.md. Each page runs in one shell, whose home folder is the
+scratch directory, which stands for /tmp too, and whose network is its own, so that the ports of the page are free.
 """
 
 import ctypes
@@ -31,10 +31,12 @@ MARK = "--- the step has ended: "
 BLOCK = re.compile(r"^(?:<!-- (?P<kind>[^\n]*?) -->\n)?```[^\n]*\n(?P<text>.*?)^```$", re.M | re.S)
 
 
-def steps_of(page):
+def steps_of(page, all_blocks):
     """Pairs of kind and text."""
     for match in BLOCK.finditer(page.read_text()):
         if match["kind"] is None:
+            if not all_blocks:
+                continue
             sys.exit(f"{page}: a block says neither run, output nor file:\n{match['text']}")
         yield match["kind"], match["text"]
 
@@ -92,16 +94,18 @@ def check(shell, commands, until, expected):
         time.sleep(0.1)
 
 
-def do_page(page, source, build, home, environment):
-    shell = Shell(source, environment)
-    steps = list(steps_of(page))
+def do_page(page, start, all_blocks, build, home, environment):
+    shell = Shell(start, environment)
+    steps = list(steps_of(page, all_blocks))
+    assert steps, f"{page}: there is no step"
     for number, (kind, text) in enumerate(steps):
         if kind.startswith("file: "):
             status, cwd = shell.run("pwd")
-            (pathlib.Path(cwd.strip()) / kind.removeprefix("file: ")).write_text(text)
+            # Below what the shell says about its terminal, when this is its first step.
+            (pathlib.Path(cwd.splitlines()[-1]) / kind.removeprefix("file: ")).write_text(text)
         elif kind in ("run", "run until"):
             follows = steps[number + 1] if number + 1 < len(steps) else ("", "")
-            commands = text.rstrip().replace("build/release", str(build))
+            commands = text.rstrip().replace("build/release", str(build)).replace("/tmp/", f"{home}/")
             if kind == "run":  # a command that fails ends the shell
                 commands = f"set -e\n{commands}\nset +e"
             check(shell, commands, kind == "run until", follows[1] if follows[0] == "output" else "")
@@ -129,11 +133,14 @@ def enter_own_network():
 def main():
     source, build, home = (pathlib.Path(argument).resolve() for argument in sys.argv[1:4])
     enter_own_network()
-    for page in sorted((source / "docs" / "tutorial").glob("*.md")):
+    readme = source / "README.md"
+    for page in [readme] + sorted((source / "docs" / "tutorial").glob("*.md")):
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir(parents=True)
         environment = dict(os.environ, HOME=str(home), XDG_CACHE_HOME=str(home / ".cache"))
-        do_page(page, source, build, home, environment)
+        # A tutorial begins in the clone; the README's files would stay there.
+        start, all_blocks = (home, False) if page == readme else (source, True)
+        do_page(page, start, all_blocks, build, home, environment)
         print(f"{page.relative_to(source)}: every step works.")
 
 
