@@ -6,6 +6,7 @@ usage: install_test.py BUILD_DIRECTORY PROJECT_DIRECTORY SCRATCH_DIRECTORY
 
 import os
 import pathlib
+import re
 import select
 import shutil
 import signal
@@ -106,6 +107,15 @@ def await_line(process, wanted):
     sys.exit(f"the process ended before it said '{wanted}'")
 
 
+def check_versions(prefix, project, version, scratch):
+    """find_package takes the version that is there, and says which it is to who wants another."""
+    wanted = ["cmake", "-G", "Ninja", "-S", project, f"-DCMAKE_PREFIX_PATH={prefix}"]
+    run(wanted + ["-B", scratch / "this_version", f"-DEAGRE_WANTED={version}"])
+    refused = subprocess.run([str(word) for word in wanted + ["-B", scratch / "other_version", "-DEAGRE_WANTED=99.1"]],
+                             capture_output=True, text=True, check=False)
+    assert refused.returncode != 0 and f"version: {version}" in refused.stderr, refused
+
+
 def check_watch(eagre, source, words, scratch, environment):
     """A source that is saved is compiled and run again."""
     watched = scratch / "watched.cc"
@@ -193,7 +203,8 @@ def main():
     (scratch / "first").rename(prefix)
     check_digest(prefix, project.parents[2], scratch)
     eagre = prefix / "bin" / "eagre"
-    assert "0." in run([eagre, "version"])
+    version = re.match(r"Version: (\d+\.\d+\.\d+)\n", run([eagre, "version"]))[1]
+    check_versions(prefix, project, version, scratch)
 
     words = scratch / "words.csv"
     words.write_text("text\nsea\nriver\nsea\n")
@@ -205,6 +216,10 @@ def main():
     run([outside / "words_test"])
     run([eagre, "run", outside / "words.so", "--", "--input", words, "--output", scratch / "from_library"])
     assert rows_of(scratch / "from_library") == expected
+    pairs = run([eagre, "run", outside / "word_pairs.so", "-p", "1", "--", "--input", words])
+    assert '{"text":"sea and river"}' in pairs, pairs
+    plan = run([eagre, "plan", outside / "word_pairs.so", "--", "--input", "words", "--brokers", "localhost:9092"])
+    assert "Kafka sink" in plan, plan
 
     environment = dict(os.environ, XDG_CACHE_HOME=str(scratch / "cache"))
     source = [eagre, "run", project / "words.cc", "--"]
