@@ -1,4 +1,5 @@
-// Kafka in and out: `#include <eagre/kafka.h>`-like, beside eagre/eagre.h. Start with kafka_source.h and kafka_sink.h.
+// Kafka in and out: `#include <connectors/kafka/kafka.h>` beside eagre/eagre.h, which does not bring it in. Start with
+// kafka_source.h and kafka_sink.h.
 #pragma once
 
 #include "connectors/kafka/kafka_sink.h"
