@@ -264,6 +264,7 @@ ProcessCost CostOf(pid_t pid) {
   std::istringstream status(ReadWholeFile(process / "status"));
   for (std::string line; std::getline(status, line);) {
     if (line.starts_with("VmRSS:")) cost.resident_bytes = std::stoll(line.substr(6)) * 1024;
+    if (line.starts_with("VmHWM:")) cost.peak_resident_bytes = std::stoll(line.substr(6)) * 1024;
     if (line.starts_with("Threads:")) cost.threads = std::stoi(line.substr(8));
   }
   std::error_code ignored;

@@ -93,6 +93,7 @@ class ClusterTest : public ::testing::Test {
 // What a process costs at one moment.
 struct ProcessCost {
   int64_t resident_bytes = 0;
+  int64_t peak_resident_bytes = 0;  // the most so far
   int threads = 0;
   int descriptors = 0;
   int children = 0;

@@ -1,4 +1,5 @@
 // Jobs on a real cluster from submission to their end.
+#include <algorithm>
 #include <csignal>
 #include <regex>
 
@@ -103,9 +104,18 @@ TEST_F(JobLifeTest, AJobWithMoreSubtasksThanSlotsWaitsAndSaysSo) {
 
 TEST_F(JobLifeTest, AMillionRecordsForOneInputNeitherBlockNorGrowWithoutBound) {
   ASSERT_NO_FATAL_FAILURE(StartCluster(2, 1));
-  const Ended ended = RunOnCluster({"run", JobLibrary("million_emitter"), "-p", "2", "--", "--inputs", "2"});
-  EXPECT_EQ(ended.status, 0) << ended.err;
-  EXPECT_THAT(ended.out, HasSubstr("Records to 'nowhere': 2,000,000\n"));
+  const std::string job_id = Submit("million_emitter", {"--inputs", "32"}, {"-p", "2"});
+  int64_t peak_bytes = 0;
+  ASSERT_TRUE(AwaitTrue([&] {
+    for (size_t i = 0; i < 2; ++i) {
+      for (const pid_t worker : Workers(i)) peak_bytes = std::max(peak_bytes, CostOf(worker).peak_resident_bytes);
+    }
+    return State(job_id) == "FINISHED";
+  })) << Job(job_id).DebugString();
+  EXPECT_THAT(RunOnCluster({"info", job_id}).out, HasSubstr("Records to 'nowhere': 32,000,000\n"));
+  EXPECT_GT(peak_bytes, 0);
+  // Those of one input may wait for their outputs; the sixteen million of a worker would be 384 MiB.
+  EXPECT_LT(peak_bytes, 128 << 20);
 }
 
 }  // namespace
