@@ -22,6 +22,17 @@ namespace {
 
 constexpr char kTaskScopeName[] = "flink_taskmanager_job_task_";
 
+// How full a task's channels of one direction are, under Flink's name and the one that dashboards made for older
+// versions ask for.
+struct QueueGauges {
+  std::vector<Gauge*> length;
+  std::vector<Gauge*> usage;
+  void Set(const QueueLoad& load) const {
+    for (Gauge* gauge : length) gauge->Set(static_cast<double>(load.length));
+    for (Gauge* gauge : usage) gauge->Set(load.usage());
+  }
+};
+
 // A task's gauges, refreshed from its TaskStats.
 struct TaskGauges {
   Task* task = nullptr;
@@ -33,6 +44,8 @@ struct TaskGauges {
   Gauge* is_back_pressured = nullptr;
   Gauge* watermark = nullptr;
   Gauge* output_queue_bytes = nullptr;
+  QueueGauges input_queue;
+  QueueGauges output_queue;
   Counter* records_in = nullptr;
   Counter* records_out = nullptr;
   Counter* bytes_in = nullptr;
@@ -213,6 +226,8 @@ class Attempt::Impl {
       gauges.watermark->Set(static_cast<double>(stats.watermark_ms.load(std::memory_order_relaxed)));
       gauges.output_queue_bytes->Set(static_cast<double>(gauges.task->chain().QueuedBytes()));
       Chain& chain = gauges.task->chain();
+      gauges.input_queue.Set(gauges.task->InputLoad());
+      gauges.output_queue.Set(chain.OutputLoad());
       gauges.records_in->Store(chain.node(0).context->metrics().records_in->value());
       gauges.records_out->Store(RecordsLeaving(chain));
       gauges.bytes_in->Store(gauges.task->ReceivedBytes());
@@ -639,19 +654,26 @@ class Attempt::Impl {
     auto counter = [&](const char* name) {
       return &environment_.metrics->AddCounter(std::string(kTaskScopeName) + name, labels);
     };
-    gauges_.push_back({.task = &task,
-                       .scope = &scope,
-                       .vertex_name = scope.vertex_name,
-                       .busy = gauge("busyTimeMsPerSecond"),
-                       .idle = gauge("idleTimeMsPerSecond"),
-                       .back_pressured = gauge("backPressuredTimeMsPerSecond"),
-                       .is_back_pressured = gauge("isBackPressured"),
-                       .watermark = gauge("currentInputWatermark"),
-                       .output_queue_bytes = gauge("Shuffle_Netty_Output_Buffers_outputQueueSize"),
-                       .records_in = counter("numRecordsIn"),
-                       .records_out = counter("numRecordsOut"),
-                       .bytes_in = counter("numBytesIn"),
-                       .bytes_out = counter("numBytesOut")});
+    gauges_.push_back(
+        {.task = &task,
+         .scope = &scope,
+         .vertex_name = scope.vertex_name,
+         .busy = gauge("busyTimeMsPerSecond"),
+         .idle = gauge("idleTimeMsPerSecond"),
+         .back_pressured = gauge("backPressuredTimeMsPerSecond"),
+         .is_back_pressured = gauge("isBackPressured"),
+         .watermark = gauge("currentInputWatermark"),
+         .output_queue_bytes = gauge("Shuffle_Netty_Output_Buffers_outputQueueSize"),
+         .input_queue = {.length = {gauge("Shuffle_Netty_Input_Buffers_inputQueueLength"),
+                                    gauge("buffers_inputQueueLength")},
+                         .usage = {gauge("Shuffle_Netty_Input_Buffers_inPoolUsage"), gauge("buffers_inPoolUsage")}},
+         .output_queue = {.length = {gauge("Shuffle_Netty_Output_Buffers_outputQueueLength"),
+                                     gauge("buffers_outputQueueLength")},
+                          .usage = {gauge("Shuffle_Netty_Output_Buffers_outPoolUsage"), gauge("buffers_outPoolUsage")}},
+         .records_in = counter("numRecordsIn"),
+         .records_out = counter("numRecordsOut"),
+         .bytes_in = counter("numBytesIn"),
+         .bytes_out = counter("numBytesOut")});
   }
 
   Status CreateCoordinators() {

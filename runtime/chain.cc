@@ -318,22 +318,27 @@ int64_t Chain::NextProcessingTimeMs() const {
   return next;
 }
 
-int64_t Chain::QueuedBytes() const {
-  return SumOverWriters([](const PartitionWriter& writer) { return writer.QueuedBytes(); });
-}
-
-int64_t Chain::SentBytes() const {
-  return SumOverWriters([](const PartitionWriter& writer) { return writer.SentBytes(); });
-}
-
-int64_t Chain::SumOverWriters(int64_t (*value)(const PartitionWriter&)) const {
-  int64_t sum = 0;
+template <typename Value>
+Value Chain::SumOverWriters(Value (PartitionWriter::*value)() const) const {
+  Value sum{};
   for (const ChainNode& node : nodes_) {
     for (const ChainPort& port : node.ports) {
-      for (const auto& writer : port.writers) sum += value(*writer);
+      for (const auto& writer : port.writers) sum += ((*writer).*value)();
     }
   }
   return sum;
+}
+
+int64_t Chain::QueuedBytes() const {
+  return SumOverWriters(&PartitionWriter::QueuedBytes);
+}
+
+int64_t Chain::SentBytes() const {
+  return SumOverWriters(&PartitionWriter::SentBytes);
+}
+
+QueueLoad Chain::OutputLoad() const {
+  return SumOverWriters(&PartitionWriter::Load);
 }
 
 }  // namespace eagre

@@ -111,8 +111,10 @@ class Chain {
   const std::string& failed_operator_id() const { return failed_operator_id_; }
   // Of the record that it was processing, if it was one and its origin is known.
   const OriginRef& failed_origin() const { return failed_origin_; }
+  // Of all output channels. Any thread.
   int64_t QueuedBytes() const;
   int64_t SentBytes() const;
+  QueueLoad OutputLoad() const;
   size_t size() const { return nodes_.size(); }
   ChainNode& node(size_t i) { return nodes_[i]; }
 
@@ -126,7 +128,8 @@ class Chain {
   void NoteFailure(const ChainNode& node, const OriginRef& origin);
   Status HandleEvent(ChainNode& node);
   Status HandleInput(ChainNode& node);
-  int64_t SumOverWriters(int64_t (*value)(const PartitionWriter&)) const;
+  template <typename Value>
+  Value SumOverWriters(Value (PartitionWriter::*value)() const) const;
 
   std::vector<ChainNode> nodes_;
   SourceOperator* source_ = nullptr;

@@ -34,6 +34,19 @@ struct ChannelElement {
   OriginRef origin;  // empty: what follows has none
 };
 
+// How full queues are, for metrics: elements that wait, of as many as there is room for.
+struct QueueLoad {
+  int64_t length = 0;
+  int64_t capacity = 0;
+  QueueLoad& operator+=(const QueueLoad& other) {
+    length += other.length;
+    capacity += other.capacity;
+    return *this;
+  }
+  // From 0 to 1.
+  double usage() const { return capacity == 0 ? 0 : static_cast<double>(length) / static_cast<double>(capacity); }
+};
+
 // Wakes the slot that waits for something. Any thread; cheap when the slot is not parked.
 class Waker {
  public:
@@ -70,6 +83,8 @@ class OutputChannel {
   virtual int64_t QueuedBytes() const = 0;
   // Bytes of records sent so far: as encoded over the network, an estimate inside a worker. Any thread.
   virtual int64_t SentBytes() const = 0;
+  // What was sent and is not known to be taken, in batches or frames. For metrics; any thread.
+  virtual QueueLoad Load() const = 0;
 };
 
 // The consumer's end. Used by one thread.
@@ -85,6 +100,8 @@ class InputChannel {
   virtual void Recycle(std::unique_ptr<Batch> batch) = 0;
   // Bytes of records taken so far, counted as the sender counts them. Any thread.
   virtual int64_t ReceivedBytes() const = 0;
+  // What has come and is not taken yet, in batches or frames. For metrics; any thread.
+  virtual QueueLoad Load() const = 0;
 };
 
 }  // namespace eagre

@@ -26,7 +26,7 @@ class Peer final : public FrameSink {
   // False when there is a connection already. Sends what waited for it.
   bool Attach(std::unique_ptr<DataConnection> connection);
 
-  std::shared_ptr<CreditAccount> OpenOutput(uint64_t channel, Waker& waker);
+  std::shared_ptr<CreditAccount> OpenOutput(uint64_t channel, int buffers, Waker& waker);
   std::shared_ptr<Inbox> OpenInput(uint64_t channel, int buffers, Waker& waker);
 
   // A frame for a channel, which needs a connection: whoever sends one was given credit over it, or gives credit back.
@@ -69,8 +69,8 @@ bool Peer::Attach(std::unique_ptr<DataConnection> connection) {
   return true;
 }
 
-std::shared_ptr<CreditAccount> Peer::OpenOutput(uint64_t channel, Waker& waker) {
-  auto account = std::make_shared<CreditAccount>(waker);
+std::shared_ptr<CreditAccount> Peer::OpenOutput(uint64_t channel, int buffers, Waker& waker) {
+  auto account = std::make_shared<CreditAccount>(buffers, waker);
   std::lock_guard lock(mutex_);
   EAGRE_CHECK_MSG(outputs_.emplace(channel, account).second, "an output channel is created twice");
   if (const auto early = early_credits_.find(channel); early != early_credits_.end()) {
@@ -254,7 +254,7 @@ void Exchange::ConnectPeers(const std::vector<std::string>& addresses) {
 
 std::unique_ptr<OutputChannel> Exchange::CreateOutput(int32_t peer, ChannelId id, const BatchType& type, Waker& waker) {
   std::shared_ptr<Peer> target = impl_->GetPeer(peer);
-  std::shared_ptr<CreditAccount> credits = target->OpenOutput(id.Packed(), waker);
+  std::shared_ptr<CreditAccount> credits = target->OpenOutput(id.Packed(), impl_->options().buffers_per_channel, waker);
   // So that only a large record, never a full buffer, makes a frame that is refused.
   const size_t buffer_bytes = std::min(impl_->options().buffer_bytes, impl_->options().max_frame_bytes / 2);
   return std::make_unique<RemoteOutput>(std::move(target), std::move(credits), id.Packed(), type, buffer_bytes);

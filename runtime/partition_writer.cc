@@ -205,4 +205,10 @@ int64_t PartitionWriter::SentBytes() const {
   return bytes;
 }
 
+QueueLoad PartitionWriter::Load() const {
+  QueueLoad load;
+  for (const auto& channel : channels_) load += channel->Load();
+  return load;
+}
+
 }  // namespace eagre

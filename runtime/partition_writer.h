@@ -65,6 +65,7 @@ class PartitionWriter {
   bool Flush();
   int64_t QueuedBytes() const;
   int64_t SentBytes() const;
+  QueueLoad Load() const;
 
  private:
   // What a channel gets of the batch at hand.

@@ -73,8 +73,9 @@ StatusOr<Credit> ReadCredit(std::string_view payload) {
 }
 
 bool CreditAccount::TrySpend() {
-  if (granted_.load(std::memory_order_acquire) == spent_) return false;
-  ++spent_;
+  const uint64_t spent = spent_.load(std::memory_order_relaxed);
+  if (granted_.load(std::memory_order_acquire) == spent) return false;
+  Spend(spent);
   return true;
 }
 
@@ -82,9 +83,10 @@ bool CreditAccount::TrySpend() {
 bool CreditAccount::SpendOrWait() {
   if (TrySpend()) return true;
   slot_waits_.store(true, std::memory_order_seq_cst);
-  if (granted_.load(std::memory_order_seq_cst) == spent_) return false;
+  const uint64_t spent = spent_.load(std::memory_order_relaxed);
+  if (granted_.load(std::memory_order_seq_cst) == spent) return false;
   slot_waits_.store(false, std::memory_order_relaxed);
-  ++spent_;
+  Spend(spent);
   return true;
 }
 
@@ -106,6 +108,14 @@ Status CreditAccount::Add(const Credit& credit) {
 int64_t CreditAccount::OutstandingBytes() const {
   const int64_t taken = taken_bytes_.load(std::memory_order_relaxed);
   return std::max<int64_t>(0, sent_bytes_.load(std::memory_order_relaxed) - taken);
+}
+
+// The first credit is for all buffers; what comes later is for frames that were taken.
+QueueLoad CreditAccount::Load() const {
+  const auto spent = static_cast<int64_t>(spent_.load(std::memory_order_relaxed));
+  const auto granted = static_cast<int64_t>(granted_.load(std::memory_order_relaxed));
+  const int64_t taken = std::max<int64_t>(0, granted - buffers_);
+  return {std::clamp<int64_t>(spent - taken, 0, buffers_), buffers_};
 }
 
 Inbox::Inbox(int buffers, Waker& waker)

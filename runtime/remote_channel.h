@@ -60,7 +60,8 @@ class DetachableWaker {
 // The sender's account of frames it may send: spent by its slot, filled by the network's thread.
 class CreditAccount {
  public:
-  explicit CreditAccount(Waker& waker) : waker_(waker) {}
+  // `buffers`: how many frames the receiver may have at once.
+  CreditAccount(int buffers, Waker& waker) : buffers_(buffers), waker_(waker) {}
 
   // The slot's thread. False when there is no credit.
   bool TrySpend();
@@ -73,11 +74,16 @@ class CreditAccount {
 
   int64_t OutstandingBytes() const;
   int64_t SentBytes() const { return sent_bytes_.load(std::memory_order_relaxed); }
+  // Any thread.
+  QueueLoad Load() const;
   void Detach() { waker_.Detach(); }
 
  private:
+  void Spend(uint64_t spent) { spent_.store(spent + 1, std::memory_order_relaxed); }
+
+  const int64_t buffers_;
   DetachableWaker waker_;
-  uint64_t spent_ = 0;                  // the slot's thread
+  std::atomic<uint64_t> spent_{0};      // written by the slot's thread
   std::atomic<int64_t> sent_bytes_{0};  // written by the slot's thread
   alignas(kCacheLinePairBytes) std::atomic<uint64_t> granted_{0};
   std::atomic<int64_t> taken_bytes_{0};
@@ -94,6 +100,8 @@ class Inbox {
   bool Put(Frame frame);
   // The slot's thread.
   bool Take(Frame& frame) { return frames_.Pop(frame); }
+  // Any thread.
+  QueueLoad Load() const { return {static_cast<int64_t>(frames_.size()), static_cast<int64_t>(buffers_)}; }
   // The slot's thread: a frame of so many bytes is done with. True when `credit` is to be given back to the sender.
   bool Done(size_t bytes, Credit& credit);
 
@@ -125,6 +133,7 @@ class RemoteOutput final : public OutputChannel {
   bool HasUnflushed() const override { return count_ > 0; }
   int64_t QueuedBytes() const override { return credits_->OutstandingBytes(); }
   int64_t SentBytes() const override { return credits_->SentBytes(); }
+  QueueLoad Load() const override { return credits_->Load(); }
 
  private:
   void Begin(bool keyed);
@@ -160,6 +169,7 @@ class RemoteInput final : public InputChannel {
   StatusOr<bool> Poll(ChannelElement& element) override;
   void Recycle(std::unique_ptr<Batch> batch) override;
   int64_t ReceivedBytes() const override { return received_bytes_.load(std::memory_order_relaxed); }
+  QueueLoad Load() const override { return inbox_->Load(); }
 
  private:
   Status OpenFrame();

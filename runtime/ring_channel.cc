@@ -36,6 +36,8 @@ struct LocalRing {
   // Each counter has one writer; their difference is an estimate.
   std::atomic<int64_t> bytes_given{0};
   std::atomic<int64_t> bytes_taken{0};
+
+  QueueLoad Load() const { return {static_cast<int64_t>(elements.size()), static_cast<int64_t>(elements.capacity())}; }
 };
 
 void AddBytes(std::atomic<int64_t>& counter, const Batch& batch) {
@@ -118,6 +120,7 @@ class RingOutput final : public OutputChannel {
     return std::max<int64_t>(0, ring_->bytes_given.load(std::memory_order_relaxed) - taken);
   }
   int64_t SentBytes() const override { return ring_->bytes_given.load(std::memory_order_relaxed); }
+  QueueLoad Load() const override { return ring_->Load(); }
 
  private:
   // False when the ring is full; its consumer then wakes this side once there is room.
@@ -197,6 +200,7 @@ class RingInput final : public InputChannel {
     static_cast<void>(ring_->drained.Push(std::move(batch)));
   }
   int64_t ReceivedBytes() const override { return ring_->bytes_taken.load(std::memory_order_relaxed); }
+  QueueLoad Load() const override { return ring_->Load(); }
 
  private:
   std::shared_ptr<LocalRing> ring_;

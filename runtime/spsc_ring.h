@@ -35,6 +35,12 @@ class SpscRing {
   SpscRing& operator=(const SpscRing&) = delete;
 
   size_t capacity() const { return capacity_; }
+  // Any thread; what was true a moment ago.
+  size_t size() const {
+    const uint64_t head = head_.load(std::memory_order_relaxed);
+    const uint64_t tail = tail_.load(std::memory_order_relaxed);
+    return tail <= head ? 0 : std::min<size_t>(tail - head, capacity_);
+  }
 
   // The producer's side.
 

@@ -249,6 +249,12 @@ int64_t Task::ReceivedBytes() const {
   return bytes;
 }
 
+QueueLoad Task::InputLoad() const {
+  QueueLoad load;
+  for (const TaskInput& input : inputs_) load += input.channel->Load();
+  return load;
+}
+
 bool Task::MaybeFlush(int64_t now_ns, bool idle) {
   if (!unflushed_) return true;
   if (!idle && now_ns - last_flush_ns_ < options_.buffer_timeout_ms * 1'000'000) return true;

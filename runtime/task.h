@@ -82,6 +82,8 @@ class Task {
   TaskStats& stats() { return stats_; }
   // Bytes of records taken from the input channels. Any thread.
   int64_t ReceivedBytes() const;
+  // Of the input channels. Any thread.
+  QueueLoad InputLoad() const;
   bool done() const { return done_; }
 
  private:

@@ -1,5 +1,6 @@
 // What Prometheus scrapes: Flink's names and labels, from both daemons.
 #include <cmath>
+#include <sstream>
 
 #include "tests/cluster/cluster_fixture.h"
 #include "tests/cluster/tcp_probe.h"
@@ -42,8 +43,12 @@ TEST_F(MetricsTest, TaskManagersShowTheirWorkersTasksAndOperators) {
   };
   ASSERT_TRUE(AwaitTrue([&] { return scraped("flink_taskmanager_job_task_numRecordsOut{") > 0; })) << page;
   EXPECT_TRUE(AwaitTrue([&] { return scraped("flink_taskmanager_job_task_numRecordsIn{") >= 0; })) << page;
-  for (const char* name : {"numBytesIn", "numBytesOut", "busyTimeMsPerSecond", "idleTimeMsPerSecond",
-                           "backPressuredTimeMsPerSecond", "currentInputWatermark"}) {
+  for (const char* name :
+       {"numBytesIn", "numBytesOut", "busyTimeMsPerSecond", "idleTimeMsPerSecond", "backPressuredTimeMsPerSecond",
+        "currentInputWatermark", "buffers_inputQueueLength", "buffers_inPoolUsage", "buffers_outputQueueLength",
+        "buffers_outPoolUsage", "Shuffle_Netty_Input_Buffers_inputQueueLength",
+        "Shuffle_Netty_Input_Buffers_inPoolUsage", "Shuffle_Netty_Output_Buffers_outputQueueLength",
+        "Shuffle_Netty_Output_Buffers_outputQueueSize", "Shuffle_Netty_Output_Buffers_outPoolUsage"}) {
     EXPECT_FALSE(std::isnan(SampleValue(page, std::string("flink_taskmanager_job_task_") + name + "{"))) << name << "\n"
                                                                                                          << page;
   }
@@ -64,6 +69,35 @@ TEST_F(MetricsTest, TaskManagersShowTheirWorkersTasksAndOperators) {
     page = HttpGet(task_manager_metrics_port(0), "/metrics");
     return page.find("flink_taskmanager_job_task_") == std::string::npos;
   })) << "the metrics of a job that is gone are still shown";
+}
+
+// The value of a task's metric.
+double TaskValue(const std::string& page, const std::string& name, const std::string& task) {
+  std::istringstream lines(page);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("flink_taskmanager_job_task_" + name + "{") &&
+        line.find("task_name=\"" + task + "\"") != std::string::npos) {
+      return std::stod(line.substr(line.rfind(' ') + 1));
+    }
+  }
+  return std::nan("");
+}
+
+TEST_F(MetricsTest, FullQueuesShowWhichTaskHoldsTheJobUp) {
+  ASSERT_NO_FATAL_FAILURE(StartCluster(1, 1, {"task.cancellation.timeout=200ms"}));
+  const std::string job_id = Submit("stuck", {"--at", "100", "--blocking"}, {"-p", "1"});
+  ASSERT_TRUE(AwaitState(job_id, "RUNNING"));
+  std::string page;
+  EXPECT_TRUE(AwaitTrue([&] {
+    page = HttpGet(task_manager_metrics_port(0), "/metrics");
+    return TaskValue(page, "buffers_outPoolUsage", "Numbers") == 1;
+  })) << page;
+  EXPECT_EQ(TaskValue(page, "buffers_outputQueueLength", "Numbers"), 8) << "taskmanager.network.queue-batches";
+  EXPECT_EQ(TaskValue(page, "buffers_inputQueueLength", "spin"), 8);
+  EXPECT_EQ(TaskValue(page, "buffers_inPoolUsage", "spin"), 1);
+  EXPECT_EQ(TaskValue(page, "buffers_outputQueueLength", "spin"), 0) << "nothing waits behind it";
+  EXPECT_EQ(RunOnCluster({"cancel", job_id}).status, 0);
+  ASSERT_TRUE(AwaitState(job_id, "CANCELED"));
 }
 
 TEST_F(MetricsTest, AFunctionsOwnMetricsAreShownUnderTheOperatorsScope) {

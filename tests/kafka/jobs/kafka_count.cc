@@ -55,9 +55,5 @@ EAGRE_JOB(job, args) {
     records.OnPoison(Poison::kSideOutput);
     records.SideOutput(kPoisonRecords).WriteTo(KafkaSink(servers, args.Get("aside")).ExactlyOnce()).Uid("aside");
   }
-  records.KeyBy(&Numbered::key)
-      .Process(Count(args.GetInt("poison", -1)))
-      .Uid("count")
-      .WriteTo(sink)
-      .Uid("out");
+  records.KeyBy(&Numbered::key).Process(Count(args.GetInt("poison", -1))).Uid("count").WriteTo(sink).Uid("out");
 }

@@ -43,6 +43,7 @@ class StubbornChannel final : public OutputChannel {
   bool HasUnflushed() const override { return false; }
   int64_t QueuedBytes() const override { return 0; }
   int64_t SentBytes() const override { return 0; }
+  QueueLoad Load() const override { return {}; }
 
  private:
   void Take(const Batch& batch, size_t index) {

@@ -241,6 +241,7 @@ TEST_F(ExchangeFlowTest, KeepsNoMoreThanItsCreditsWhileTheConsumerSleeps) {
   EXPECT_LE(taken * 110, (kBuffers + 1) * (kBufferBytes + 200));
   EXPECT_LE(output->QueuedBytes(), static_cast<int64_t>(kBuffers * (kBufferBytes + 200)));
   EXPECT_GT(output->QueuedBytes(), 0);
+  EXPECT_EQ(output->Load().usage(), 1) << "frames that were sent and not taken";
 
   // Once the consumer takes frames, credit comes back and wakes the producer.
   size_t frames = 0;
@@ -249,6 +250,8 @@ TEST_F(ExchangeFlowTest, KeepsNoMoreThanItsCreditsWhileTheConsumerSleeps) {
     if (!*input->Poll(element)) return ParkingWaker::Step::kBlocked;
     return ++frames == kBuffers ? ParkingWaker::Step::kDone : ParkingWaker::Step::kProgress;
   }));
+  EXPECT_EQ(input->Load().capacity, kBuffers);
+  EXPECT_EQ(input->Load().length, 0);
   EXPECT_TRUE(
       producer_waker_.Run([&] { return output->Flush() ? ParkingWaker::Step::kDone : ParkingWaker::Step::kBlocked; }));
 }

@@ -108,6 +108,20 @@ TEST(RingChannel, RefusesWhenFullAndWakesTheProducerOnceHalfIsFree) {
   EXPECT_TRUE(output->Give(batch));
 }
 
+TEST(RingChannel, SaysHowFullItIsAtBothEnds) {
+  CountingWaker waker;
+  auto [output, input] = NewRingChannel(ParcelType(), 4, waker, waker);
+  EXPECT_EQ(output->Load().capacity, 4);
+  EXPECT_EQ(output->Load().usage(), 0);
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(output->Send({ControlEvent::Kind::kWatermark, i}));
+  EXPECT_EQ(output->Load().length, 3);
+  EXPECT_EQ(input->Load().length, 3);
+  EXPECT_EQ(input->Load().usage(), 0.75);
+  ChannelElement element;
+  ASSERT_TRUE(*input->Poll(element));
+  EXPECT_EQ(output->Load().length, 2);
+}
+
 TEST(RingChannel, WakesNobodyWhoDidNotWait) {
   CountingWaker producer;
   CountingWaker consumer;
