@@ -1,5 +1,5 @@
-// What kafka_window runs: JSON transactions of 300 bytes out of a topic of Kafka -> key by user (100 k) -> one-minute count
-// and sum -> JSON into another topic, at parallelism 1. The broker is a process of its own.
+// What kafka_window runs: JSON transactions of 300 bytes out of a topic of Kafka -> key by user (100 k) -> one-minute
+// count and sum -> JSON into another topic, at parallelism 1. The broker is a process of its own.
 #pragma once
 
 #include <cstdint>
