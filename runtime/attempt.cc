@@ -8,6 +8,7 @@
 
 #include "base/crash_report.h"
 #include "base/logging.h"
+#include "runtime/event_gate.h"
 #include "runtime/operator_event.h"
 #include "runtime/piecewise_operator.h"
 #include "runtime/restore_plan.h"
@@ -134,13 +135,7 @@ class Attempt::Impl {
       });
     }
     for (auto& [index, slot] : slots_) slot.runner->Start(*slot.slot);
-    std::vector<std::string> early;
-    {
-      std::lock_guard lock(early_mutex_);
-      started_ = true;
-      early.swap(early_events_);
-    }
-    for (const std::string& event : early) RouteOperatorEvent(event);
+    events_.Open();
   }
 
   void Cancel() {
@@ -150,10 +145,7 @@ class Attempt::Impl {
 
   void CancelAndJoin() {
     Cancel();
-    {
-      std::lock_guard lock(early_mutex_);
-      if (!started_) return;
-    }
+    if (!events_.open()) return;
     for (auto& [index, slot] : slots_) slot.runner->Join();
   }
 
@@ -176,16 +168,8 @@ class Attempt::Impl {
     }
   }
 
-  void OnOperatorEvent(std::string_view event) {
-    {
-      std::lock_guard lock(early_mutex_);
-      if (!started_) {  // a peer started earlier than this worker
-        early_events_.emplace_back(event);
-        return;
-      }
-    }
-    RouteOperatorEvent(event);
-  }
+  // A peer may have started earlier than this worker.
+  void OnOperatorEvent(std::string_view event) { events_.Deliver(event); }
 
   void FillReport(proto::WorkerReport& report) const {
     for (const auto& gauges : gauges_) {
@@ -790,9 +774,7 @@ class Attempt::Impl {
   int slots_running_ = 0;
   bool failed_ = false;
   bool cancelled_ = false;
-  std::mutex early_mutex_;
-  bool started_ = false;                   // guarded by early_mutex_
-  std::vector<std::string> early_events_;  // guarded by early_mutex_
+  EventGate events_{[this](std::string_view event) { RouteOperatorEvent(event); }};
 };
 
 Attempt::Attempt(const WorkerEnvironment& environment, const proto::DeployWorker& deploy, const StreamGraph& graph,
