@@ -105,7 +105,9 @@ def do_page(page, start, all_blocks, build, home, environment):
             (pathlib.Path(cwd.splitlines()[-1]) / kind.removeprefix("file: ")).write_text(text)
         elif kind in ("run", "run until"):
             follows = steps[number + 1] if number + 1 < len(steps) else ("", "")
-            commands = text.rstrip().replace("build/release", str(build)).replace("/tmp/", f"{home}/")
+            # At once: each path may hold what the other stands for.
+            paths = {"build/release": str(build), "/tmp/": f"{home}/"}
+            commands = re.sub("build/release|/tmp/", lambda found: paths[found[0]], text.rstrip())
             if kind == "run":  # a command that fails ends the shell
                 commands = f"set -e\n{commands}\nset +e"
             check(shell, commands, kind == "run until", follows[1] if follows[0] == "output" else "")
