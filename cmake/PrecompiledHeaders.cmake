@@ -14,8 +14,7 @@ function(eagre_precompiled_headers kind)
 endfunction()
 
 # eagre_use_precompiled(target kind)
-# -fpch-preprocess: or ccache would not see what the precompiled header holds. Not where one is made: the old one would
-# be part of what the new one is looked up by.
+# -fpch-preprocess: or ccache would not see what the precompiled header holds.
 function(eagre_use_precompiled target kind)
   target_compile_options(${target} PRIVATE -fpch-preprocess)
   target_precompile_headers(${target} REUSE_FROM eagre_precompiled_${kind})
