@@ -13,6 +13,7 @@
 #include <eagre/eagre.h>
 
 #include "tests/sim/sim_cluster.h"
+#include "tests/testing/placed.h"
 
 namespace eagre {
 namespace {
@@ -45,37 +46,6 @@ proto::JobDetails RunAtFour(uint64_t seed, const std::function<void(Job&)>& desc
   EXPECT_EQ(details->task_managers_size(), 2) << "the job is to use both TaskManagers";
   return *details;
 }
-
-struct SimPlaced {
-  int64_t value = 0;
-  int64_t from = 0;  // the subtask that sent it
-  int64_t at = 0;    // and the one that got it
-};
-EAGRE_RECORD(SimPlaced, value, from, at);
-using Placed = SimPlaced;
-
-class NoteSender final : public MapFunction<int64_t, Placed> {
- public:
-  Status Open(RuntimeContext& context) override {
-    subtask_ = context.subtask();
-    return OkStatus();
-  }
-  Placed Map(const int64_t& value) override { return {value, subtask_, -1}; }
-
- private:
-  int64_t subtask_ = 0;
-};
-class NoteReceiver final : public MapFunction<Placed, Placed> {
- public:
-  Status Open(RuntimeContext& context) override {
-    subtask_ = context.subtask();
-    return OkStatus();
-  }
-  Placed Map(const Placed& placed) override { return {placed.value, placed.from, subtask_}; }
-
- private:
-  int64_t subtask_ = 0;
-};
 
 constexpr int64_t kValues = 8'000;
 

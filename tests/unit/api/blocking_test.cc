@@ -3,14 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
 #include <thread>
 
 #include <eagre/eagre.h>
 #include <eagre/testing/operator_harness.h>
 
 #include "runtime/piecewise_operator.h"
+#include "tests/testing/gate.h"
 
 namespace eagre {
 namespace {
@@ -19,25 +18,6 @@ using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
-
-// Opened once.
-class Gate {
- public:
-  void Open() {
-    std::lock_guard lock(mutex_);
-    open_ = true;
-    opened_.notify_all();
-  }
-  bool Wait() {
-    std::unique_lock lock(mutex_);
-    return opened_.wait_for(lock, 30s, [this] { return open_; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable opened_;
-  bool open_ = false;
-};
 
 // All in one slot: the first stream waits for what the second one does.
 TEST(BlockingTest, ABlockingOperatorDoesNotHoldUpItsSlot) {

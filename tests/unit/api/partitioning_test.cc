@@ -9,42 +9,14 @@
 
 #include <eagre/eagre.h>
 
+#include "tests/testing/placed.h"
+
 namespace eagre {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsSubsetOf;
-
-struct Placed {
-  int64_t value = 0;
-  int64_t from = 0;
-  int64_t at = 0;
-};
-EAGRE_RECORD(Placed, value, from, at);
-
-class NoteSender final : public MapFunction<int64_t, Placed> {
- public:
-  Status Open(RuntimeContext& context) override {
-    subtask_ = context.subtask();
-    return OkStatus();
-  }
-  Placed Map(const int64_t& value) override { return {value, subtask_, -1}; }
-
- private:
-  int64_t subtask_ = 0;
-};
-class NoteReceiver final : public MapFunction<Placed, Placed> {
- public:
-  Status Open(RuntimeContext& context) override {
-    subtask_ = context.subtask();
-    return OkStatus();
-  }
-  Placed Map(const Placed& value) override { return {value.value, value.from, subtask_}; }
-
- private:
-  int64_t subtask_ = 0;
-};
 
 // 20000 records from `before` subtasks through the partitioning to `after` subtasks.
 template <typename Repartition>

@@ -1,9 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <stdexcept>
 #include <vector>
 
@@ -13,6 +11,7 @@
 #include "eagre/testing/operator_harness.h"
 #include "eagre/testing/source_harness.h"
 #include "eagre/watermark_generator.h"
+#include "tests/testing/gate.h"
 
 namespace eagre {
 namespace {
@@ -158,25 +157,6 @@ TEST(WatermarkGeneratorJobTest, AGeneratorOfOnesOwnMakesTheTimeOfAJob) {
     EXPECT_GT(last, 8'000) << "the marks did not move event time";
   }
 }
-
-// Opened once.
-class Gate {
- public:
-  void Open() {
-    std::lock_guard lock(mutex_);
-    open_ = true;
-    opened_.notify_all();
-  }
-  bool Wait() {
-    std::unique_lock lock(mutex_);
-    return opened_.wait_for(lock, 10s, [this] { return open_; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable opened_;
-  bool open_ = false;
-};
 
 class OpenByTimer final : public KeyedProcessFunction<int64_t, Mark, int64_t> {
  public:
