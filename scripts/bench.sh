@@ -3,15 +3,15 @@
 #   scripts/bench.sh [--peers] [name...]   default: all of json_window binary_window chain shuffle latency startup
 #   cep latency_checkpointed checkpoint_pause checkpoint_cost recovery kafka_window kafka_exactly_once rocksdb_zipf
 #   rocksdb_uniform rocksdb_cached
-# --peers also runs Apache Flink on the same bytes, for those of the names that it has (json_window, binary_window,
-# kafka_window; these only when no name is given): lines with "ratio_to":"flink". It is built first, by Maven, which
-# fetches it once.
+# --peers also runs Apache Flink on the same bytes, for those of the names that it has (json_window, binary_window, chain,
+# latency, startup, cep, kafka_window; these only when no name is given): lines with "ratio_to":"flink". It is built
+# first, by Maven, which fetches it once.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 all=(json_window binary_window chain shuffle latency startup cep latency_checkpointed checkpoint_pause checkpoint_cost
   recovery kafka_window kafka_exactly_once rocksdb_zipf rocksdb_uniform rocksdb_cached)
-with_flink=(json_window binary_window kafka_window)
+with_flink=(json_window binary_window chain latency startup cep kafka_window)
 peers=false names=()
 for argument in "$@"; do
   case $argument in
@@ -35,5 +35,5 @@ cd "$root"
 export EAGRE_BENCH_DATA=$root/build/bench-data EAGRE_FLINK_PEER=$root/bench/peers/flink/run.sh
 for name in "${names[@]}"; do
   "build/release/bench/bench_$name"
-  if $peers && [[ " ${with_flink[*]} " == *" $name "* ]]; then build/release/bench/bench_flink_window "$name"; fi
+  if $peers && [[ " ${with_flink[*]} " == *" $name "* ]]; then build/release/bench/bench_flink "$name"; fi
 done

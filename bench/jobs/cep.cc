@@ -13,57 +13,17 @@
 #include <string_view>
 #include <vector>
 
-#include <eagre/cep/cep.h>
-#include <eagre/eagre.h>
-
 #include "bench/jobs/bench_report.h"
+#include "bench/jobs/pattern_job.h"
 #include "bench/limit/cep_loop.h"
 #include "cep/matcher.h"
 #include "eagre/testing/operator_harness.h"
 
 namespace eagre::bench {
 
-EAGRE_RECORD(ShopEvent, user, timestamp, type, padding, id);
-
-struct ShopMatch {
-  uint64_t user = 0;
-  uint64_t ids = 0;
-};
-EAGRE_RECORD(ShopMatch, user, ids);
-
 namespace {
 
 using namespace std::chrono_literals;
-
-class SummingSink final : public Sink<ShopMatch> {
- public:
-  explicit SummingSink(std::shared_ptr<LoopMatches> found) : found_(std::move(found)) {}
-  std::string Name() const override { return "Sum"; }
-  StatusOr<std::unique_ptr<SinkWriter<ShopMatch>>> CreateWriter() const override {
-    return std::unique_ptr<SinkWriter<ShopMatch>>(new Writer(found_));
-  }
-
- private:
-  class Writer final : public SinkWriter<ShopMatch> {
-   public:
-    explicit Writer(std::shared_ptr<LoopMatches> found) : found_(std::move(found)) {}
-    Status Write(const TypedBatch<ShopMatch>& batch, size_t& position) override {
-      for (; position < batch.size(); ++position) {
-        ++found_->count;
-        found_->checksum += batch.records()[position].ids;
-      }
-      return OkStatus();
-    }
-
-   private:
-    std::shared_ptr<LoopMatches> found_;
-  };
-  std::shared_ptr<LoopMatches> found_;
-};
-
-auto OfType(uint32_t type) {
-  return [type](const ShopEvent& event) { return event.type == type; };
-}
 
 std::vector<std::string_view> chosen_names;
 
@@ -75,36 +35,6 @@ bool Chosen(std::string_view name) {
 void Die(const char* text) {
   std::fprintf(stderr, "%s\n", text);
   std::exit(1);
-}
-
-enum class Backend { kMemory, kRocksDb };
-
-LoopMatches RunPatternJob(const std::shared_ptr<const std::vector<ShopEvent>>& events,
-                          const Pattern<ShopEvent>& pattern, Backend backend = Backend::kMemory) {
-  auto found = std::make_shared<LoopMatches>();
-  LocalJob job;
-  job.SetParallelism(1);
-  if (backend == Backend::kRocksDb) {
-    // The keys fit the cache of decoded objects.
-    job.Set("state.backend.type", "rocksdb");
-    job.Set("state.backend.rocksdb.localdir", DataFolder());
-    job.Set("taskmanager.memory.managed.size", "1gb");
-  }
-  auto stream = job.Read(FromMemory<ShopEvent>(events))
-                    .WithWatermarks(BoundedOutOfOrderness(std::chrono::milliseconds(kShopLatenessMs)),
-                                    [](const ShopEvent& event) { return event.timestamp; });
-  Cep::Match(stream.KeyBy(&ShopEvent::user), pattern)
-      .Select([](const Match<ShopEvent>& match) {
-        ShopMatch result;
-        for (const ShopEvent* event : match.events()) {
-          result.user = event->user;
-          result.ids += event->id;
-        }
-        return result;
-      })
-      .WriteTo(SummingSink(found));
-  if (const Status status = job.Execute(); !status.ok()) Die(std::string(StatusMessage(status)).c_str());
-  return *found;
 }
 
 void ComparePattern(const char* name, const std::function<std::vector<ShopEvent>()>& make_events,
@@ -220,23 +150,13 @@ int main(int argc, char** argv) {
   using namespace eagre::bench;
   using ShopPattern = Pattern<ShopEvent>;
   chosen_names.assign(argv + 1, argv + argc);
-  constexpr uint64_t kUsers = 100'000;
-  const auto count = static_cast<size_t>(6'000'000 * Scale());
+  const size_t count = ShopEvents();
 
-  const auto cycles = [&] { return MakeCycledEvents(count, kUsers, {3, 0, 1, 3, 0, 3, 0, 1, 2, 3}); };
-  const auto strict = ShopPattern::Begin("a").Where(OfType(0)).Next("b").Where(OfType(1)).Next("c").Where(OfType(2));
-  const auto journeys = [&] { return MakeFunnelEvents(count, kUsers, kShopLatenessMs); };
-  const auto funnel = ShopPattern::Begin("login")
-                          .Where(OfType(0))
-                          .FollowedBy("view")
-                          .Where(OfType(1))
-                          .FollowedBy("purchase")
-                          .Where(OfType(2))
-                          .Within(std::chrono::milliseconds(kFunnelWindowMs));
-  ComparePattern("cep_strict", cycles, strict, RunStrictLoop);
-  ComparePattern("cep_funnel", journeys, funnel, RunFunnelLoop);
-  CompareRocksDb("cep_rocksdb_strict", cycles, strict);
-  CompareRocksDb("cep_rocksdb_funnel", journeys, funnel);
+  const auto journeys = [] { return MakeFunnelEvents(); };
+  ComparePattern("cep_strict", MakeStrictEvents, StrictPattern(), RunStrictLoop);
+  ComparePattern("cep_funnel", journeys, FunnelPattern(), RunFunnelLoop);
+  CompareRocksDb("cep_rocksdb_strict", MakeStrictEvents, StrictPattern());
+  CompareRocksDb("cep_rocksdb_funnel", journeys, FunnelPattern());
   const auto loop = [](AfterMatchSkipStrategy skip) {
     return ShopPattern::Begin("a", skip).Where(OfType(0)).OneOrMore().FollowedBy("b").Where(OfType(1)).Within(
         std::chrono::milliseconds(kRepeatWindowMs));
@@ -246,7 +166,7 @@ int main(int argc, char** argv) {
                  [](const std::vector<ShopEvent>& events) { return RunRepeatLoop(events, true); });
   ComparePattern("cep_loop_skip_past_last", runs, loop(AfterMatchSkipStrategy::SkipPastLastEvent()),
                  [](const std::vector<ShopEvent>& events) { return RunRepeatLoop(events, false); });
-  const auto visits = [&] { return MakeFunnelEvents(count / 2, kUsers, 0); };
+  const auto visits = [&] { return MakeFunnelEvents(count / 2, kShopUsers, 0); };
   ComparePattern(
       "cep_not_next", visits,
       ShopPattern::Begin("a").Where(OfType(0)).NotNext("b").Where(OfType(1)).FollowedBy("c").Where(OfType(2)),

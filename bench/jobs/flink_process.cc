@@ -8,17 +8,16 @@
 #include <cstdlib>
 
 #include "bench/jobs/window_result.h"
-#include "bench/limit/loops.h"
 
 namespace eagre::bench {
 
 struct FlinkRun {
-  uint64_t results = 0;
-  uint64_t counted = 0;
+  uint64_t count = 0;
+  uint64_t checksum = 0;
   double wall_seconds = 0;
   double cpu_seconds = 0;
 };
-EAGRE_RECORD(FlinkRun, results, counted, wall_seconds, cpu_seconds);
+EAGRE_RECORD(FlinkRun, count, checksum, wall_seconds, cpu_seconds);
 
 namespace {
 
@@ -29,7 +28,7 @@ namespace {
 
 }  // namespace
 
-FlinkProcess::FlinkProcess(const char* job, const std::string& input, int parallelism) {
+FlinkProcess::FlinkProcess(const char* name, int parallelism, const std::vector<std::string>& arguments) {
   const char* script = std::getenv("EAGRE_FLINK_PEER");
   if (script == nullptr) Die("EAGRE_FLINK_PEER does not name Flink's run.sh: start this by scripts/bench.sh --peers");
   std::array<int, 2> in{};
@@ -40,8 +39,12 @@ FlinkProcess::FlinkProcess(const char* job, const std::string& input, int parall
     dup2(in[0], STDIN_FILENO);
     dup2(out[1], STDOUT_FILENO);
     for (const int fd : {in[0], in[1], out[0], out[1]}) close(fd);
-    execl(script, script, job, input.c_str(), std::to_string(parallelism).c_str(), std::to_string(kLatenessMs).c_str(),
-          nullptr);
+    std::vector<std::string> words = {script, name, std::to_string(parallelism)};
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    execv(script, argv.data());
     _exit(127);
   }
   close(in[0]);
@@ -56,16 +59,20 @@ FlinkProcess::~FlinkProcess() {
   waitpid(pid_, nullptr, 0);
 }
 
-Measured FlinkProcess::Run(int64_t events, const LoopSink& loop) {
+std::string FlinkProcess::Answer() {
   std::fputs("run\n", orders_);
   std::fflush(orders_);
   std::array<char, 4096> line{};
   if (std::fgets(line.data(), line.size(), answers_) == nullptr) Die("Flink ended without an answer");
-  const StatusOr<FlinkRun> run = FromJson<FlinkRun>(line.data());
+  return line.data();
+}
+
+Measured FlinkProcess::Run(int64_t events, uint64_t expected_count, uint64_t expected_checksum) {
+  const StatusOr<FlinkRun> run = FromJson<FlinkRun>(Answer());
   DieUnless(run.status());
-  if (run->results != loop.results || run->counted != loop.counted) {
-    Die(fmt::format("Flink made {} results of {} events, the loop {} of {}", run->results, run->counted, loop.results,
-                    loop.counted));
+  if (run->count != expected_count || run->checksum != expected_checksum) {
+    Die(fmt::format("Flink found {} with checksum {}, expected are {} with {}", run->count, run->checksum,
+                    expected_count, expected_checksum));
   }
   return {.events = events, .wall_seconds = run->wall_seconds, .cpu_seconds = run->cpu_seconds};
 }

@@ -1,4 +1,4 @@
-// Apache Flink in a process of its own, which runs a job once per order, so that its code gets warm. It is started by
+// Apache Flink in a process of its own, which measures once per order, so that its code gets warm. It is started by
 // bench/peers/flink/run.sh, which scripts/bench.sh --peers builds and names in EAGRE_FLINK_PEER.
 #pragma once
 
@@ -7,22 +7,24 @@
 #include <cstdint>
 #include <cstdio>
 #include <string>
+#include <vector>
 
 #include "bench/jobs/bench_report.h"
-#include "bench/limit/tumbling_loop.h"
 
 namespace eagre::bench {
 
 class FlinkProcess {
  public:
-  // `job` and `input` are those of WindowPeer.java. Ends the benchmark when Flink cannot be started.
-  FlinkProcess(const char* job, const std::string& input, int parallelism);
+  // `name` and `arguments` are those of Main.java. Ends the benchmark when Flink cannot be started.
+  FlinkProcess(const char* name, int parallelism, const std::vector<std::string>& arguments);
   ~FlinkProcess();
   FlinkProcess(const FlinkProcess&) = delete;
   FlinkProcess& operator=(const FlinkProcess&) = delete;
 
-  // One run. Ends the benchmark when Flink's result is not that of the loop.
-  Measured Run(int64_t events, const LoopSink& loop);
+  // One order: the line of JSON that Flink's side answers with.
+  std::string Answer();
+  // One run of a job. Ends the benchmark when Flink has not found what is expected.
+  Measured Run(int64_t events, uint64_t expected_count, uint64_t expected_checksum);
 
  private:
   pid_t pid_ = -1;

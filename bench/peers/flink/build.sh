@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the Flink peer into build/flink: classes, and the class path of Flink itself, which Maven fetches once.
+# Builds the Flink peer into build/flink: classes, the jar of Hello, and the class path of Flink itself, which Maven fetches once.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -19,8 +19,8 @@ fi
 rm -f "$build/built"
 mvn -q -B -f "$here/pom.xml" dependency:build-classpath "-Dmdep.outputFile=$build/classpath" >&2
 rm -rf "$build/classes" && mkdir "$build/classes"
-javac -nowarn --release 17 -d "$build/classes" -cp "$(cat "$build/classpath")" "$here"/src/main/java/eagre/peer/*.java 2>&1 |
-  grep -v '^Note:' >&2 || true
-[[ -f $build/classes/eagre/peer/WindowPeer.class ]]
+javac -nowarn -XDsuppressNotes --release 17 -d "$build/classes" -cp "$(cat "$build/classpath")" \
+  "$here"/src/main/java/eagre/peer/*.java >&2
 cp "$here"/src/main/resources/* "$build/classes/"
+jar --create --file "$build/hello.jar" -C "$build/classes" eagre/peer/Hello.class
 echo "$sources" > "$build/built"
