@@ -29,6 +29,7 @@ rm -rf "$work/output" "$work/logs" "$work/tmp"
 mkdir -p "$work/logs" "$work/tmp"
 
 daemons=()
+export EAGRE_DEMO=$$  # by which the processes of this run are known
 in_kafka() {
   local verb=$1
   shift
@@ -129,9 +130,10 @@ echo
 echo "Results are in $work/output; the daemons' logs are in $work/logs."
 stop_cluster
 trap - EXIT
-if pgrep -f "$bin/eagre" > /dev/null; then
+mapfile -t left < <(env -u EAGRE_DEMO grep -lsxz "EAGRE_DEMO=$$" /proc/[0-9]*/environ)
+if ((${#left[@]} > 0)); then
   echo "demo.sh: a process was left behind:" >&2
-  pgrep -af "$bin/eagre" >&2
+  for environment in "${left[@]}"; do tr '\0' ' ' < "${environment%environ}cmdline" >&2 && echo >&2; done
   exit 1
 fi
 echo "The cluster has shut down and left no process behind."
