@@ -14,6 +14,7 @@
 #include "state/state_schema.h"
 #include "tests/testing/backend_under_test.h"
 #include "tests/testing/keyed_state_under_test.h"
+#include "tests/testing/random_checkpoint_test.h"
 #include "tests/testing/state_chain.h"
 
 namespace eagre {
@@ -109,48 +110,22 @@ void Change(Random& random, Instance& instance, Model& model, uint64_t keys) {
   if (content.empty()) model.erase(key);
 }
 
-class KeyedStateRandomCheckpointTest : public testing::TestWithParam<RandomBackendCase> {};
+class KeyedStateRandomCheckpointTest : public RandomCheckpointTest<Instance, Model> {
+ protected:
+  std::unique_ptr<Instance> MakeInstance() override {
+    // Above a store nothing stays in memory, or a part of the keys.
+    return std::make_unique<Instance>(backend_, seed_ % 2 == 0 ? 1 : static_cast<int64_t>(keys_) * 50);
+  }
+  void Change(Instance& instance, Model& model) override { eagre::Change(random_, instance, model, keys_); }
+  void ExpectRestored(Instance& restored, Model& at_seal, bool) override { EXPECT_EQ(restored.Read(keys_), at_seal); }
+
+  const uint64_t keys_ = seed_ % 3 == 0 ? 20 : backend_ == BackendKind::kMemory ? 6000 : 1500;
+};
 INSTANTIATE_TEST_SUITE_P(Seeds, KeyedStateRandomCheckpointTest, testing::ValuesIn(RandomBackendCases()),
                          testing::PrintToStringParamName());
 
 TEST_P(KeyedStateRandomCheckpointTest, EveryCheckpointRestoresWhatWasThereAtItsBarrier) {
-  const auto [kind, seed] = GetParam();
-  SeededRandom random(static_cast<uint64_t>(seed));
-  const uint64_t keys = seed % 3 == 0 ? 20 : kind == BackendKind::kMemory ? 6000 : 1500;
-  // Above a store nothing stays in memory, or a part of the keys.
-  const int64_t object_bytes = seed % 2 == 0 ? 1 : static_cast<int64_t>(keys) * 50;
-  const auto new_instance = [&, kind = kind] {
-    auto instance = std::make_unique<Instance>(kind, object_bytes);
-    RefuseAtRandom(*instance->backend, random);
-    return instance;
-  };
-  auto instance = new_instance();
-  auto chain = std::make_unique<StateChain>(instance->table);
-  Model model;
-  Model at_seal;
-  int checkpoints = 0;
-  while (checkpoints < 12) {
-    const uint64_t changes = random.Below(keys);
-    for (uint64_t i = 0; i < changes; ++i) {
-      Change(random, *instance, model, keys);
-      if (random.Below(10) == 0) instance->FinishBatch();
-      EndStallAtRandom(*instance->backend, random);
-    }
-    if (random.Below(2) == 0) instance->FinishBatch();  // else the barrier cuts a batch
-    if (!chain->AdvanceAtRandom(random, 50'000, [&] { at_seal = model; })) continue;
-    ++checkpoints;
-    const bool inherited = random.Below(2) == 0;
-    auto restored = new_instance();
-    ASSERT_TRUE(StateChain::Apply(chain->segments(), restored->table).ok());
-    ASSERT_TRUE(restored->table.FinishRestore(inherited).ok());
-    ASSERT_EQ(restored->Read(keys), at_seal) << "checkpoint " << checkpoints;
-    if (random.Below(3) == 0) {
-      // The job goes on from it.
-      chain = std::make_unique<StateChain>(restored->table, inherited ? chain->segments() : std::vector<std::string>());
-      instance = std::move(restored);
-      model = at_seal;
-    }
-  }
+  Run(keys_);
 }
 
 TEST(KeyedStateCheckpointTest, ADeltaHasWhatChangedAndNoMore) {

@@ -19,6 +19,7 @@
 #include "state/state_schema.h"
 #include "tests/testing/backend_under_test.h"
 #include "tests/testing/keyed_state_under_test.h"
+#include "tests/testing/random_checkpoint_test.h"
 #include "tests/testing/state_chain.h"
 
 namespace eagre {
@@ -743,72 +744,52 @@ void Change(Random& random, Instance<Owner>& instance, Model& model, uint64_t ke
   if (content.empty()) model.erase(key);
 }
 
-class TtlRandomTest : public testing::TestWithParam<RandomBackendCase> {};
+class TtlRandomTest : public RandomCheckpointTest<Instance<Owner>, Model> {
+ protected:
+  std::unique_ptr<Instance<Owner>> MakeInstance() override {
+    const StateTtl declared{milliseconds(kTtlMs)};
+    const StateTtl ttl = on_read_ ? declared.UpdateOnReadAndWrite() : declared;
+    const int64_t object_bytes = seed_ % 4 < 2 ? 1 : static_cast<int64_t>(keys_) * 50;
+    return std::make_unique<Instance<Owner>>(backend_, clock_, Owner(ttl), object_bytes);
+  }
+  void Change(Instance<Owner>& instance, Model& model) override {
+    eagre::Change(random_, instance, model, keys_, clock_.now_ms, on_read_);
+  }
+  void AfterBatch(Instance<Owner>& instance) override {
+    clock_.now_ms += static_cast<int64_t>(random_.Below(6));
+    if (instance.table.next_sweep_ms() <= clock_.now_ms) instance.Sweep(clock_.now_ms);
+  }
+  void AfterCheckpoint(Instance<Owner>& instance) override {
+    instance.FinishBatch();
+    clock_.now_ms += static_cast<int64_t>(random_.Below(kTtlMs));
+  }
+  void ExpectRestored(Instance<Owner>& restored, Model& at_seal, bool goes_on) override {
+    if (goes_on) return;  // reading would give what is there another time to live
+    for (uint64_t i = 0; i < keys_ && !HasFailure(); ++i) {
+      const std::string key = std::to_string(i);
+      restored.Select(key);
+      ExpectEqual(restored, key, at_seal.contains(key) ? at_seal[key] : Content(), clock_.now_ms);
+      if (i % 100 == 99) restored.FinishBatch();
+    }
+  }
+
+  const uint64_t keys_ = seed_ % 3 == 0 ? 20 : 1500;
+  const bool on_read_ = seed_ % 2 == 1;
+  ManualClock clock_;
+};
 INSTANTIATE_TEST_SUITE_P(Seeds, TtlRandomTest, testing::ValuesIn(RandomBackendCases()),
                          testing::PrintToStringParamName());
 
 TEST_P(TtlRandomTest, AgreesWithAModelAcrossCheckpointsAndTheSweep) {
-  const auto [kind, seed] = GetParam();
-  SeededRandom random(static_cast<uint64_t>(seed));
-  const bool on_read = seed % 2 == 1;
-  const StateTtl declared{milliseconds(kTtlMs)};
-  const StateTtl ttl = on_read ? declared.UpdateOnReadAndWrite() : declared;
-  const uint64_t keys = seed % 3 == 0 ? 20 : 1500;
-  const int64_t object_bytes = seed % 4 < 2 ? 1 : static_cast<int64_t>(keys) * 50;
-  ManualClock clock;
-  const auto new_instance = [&, kind = kind] {
-    auto instance = std::make_unique<Instance<Owner>>(kind, clock, Owner(ttl), object_bytes);
-    RefuseAtRandom(*instance->backend, random);
-    return instance;
-  };
-  auto instance = new_instance();
-  auto chain = std::make_unique<StateChain>(instance->table);
-  Model model;
-  Model at_seal;
-  int checkpoints = 0;
-  while (checkpoints < 12) {
-    const uint64_t changes = random.Below(keys);
-    for (uint64_t i = 0; i < changes; ++i) {
-      Change(random, *instance, model, keys, clock.now_ms, on_read);
-      if (HasFatalFailure()) return;
-      if (random.Below(10) == 0) {
-        instance->FinishBatch();
-        clock.now_ms += static_cast<int64_t>(random.Below(6));
-        if (instance->table.next_sweep_ms() <= clock.now_ms) instance->Sweep(clock.now_ms);
-      }
-      EndStallAtRandom(*instance->backend, random);
-    }
-    if (random.Below(2) == 0) instance->FinishBatch();  // else the barrier cuts a batch
-    if (!chain->AdvanceAtRandom(random, 50'000, [&] { at_seal = model; })) continue;
-    ++checkpoints;
-    const bool inherited = random.Below(2) == 0;
-    instance->FinishBatch();
-    clock.now_ms += static_cast<int64_t>(random.Below(kTtlMs));
-    auto restored = new_instance();
-    ASSERT_TRUE(StateChain::Apply(chain->segments(), restored->table).ok());
-    ASSERT_TRUE(restored->table.FinishRestore(inherited).ok());
-    if (random.Below(3) == 0) {
-      // The job goes on from it.
-      chain = std::make_unique<StateChain>(restored->table, inherited ? chain->segments() : std::vector<std::string>());
-      instance = std::move(restored);
-      model = at_seal;
-      continue;
-    }
-    for (uint64_t i = 0; i < keys; ++i) {
-      const std::string key = std::to_string(i);
-      restored->Select(key);
-      ExpectEqual(*restored, key, at_seal.contains(key) ? at_seal[key] : Content(), clock.now_ms);
-      if (i % 100 == 99) restored->FinishBatch();
-      if (HasFailure()) FAIL() << "key " << key << " of checkpoint " << checkpoints;
-    }
-  }
+  const std::unique_ptr<Instance<Owner>> instance = Run(keys_);
+  ASSERT_NE(instance, nullptr);
   // In the end all of it goes.
-  if (kind == BackendKind::kMapStore) {
+  if (backend_ == BackendKind::kMapStore) {
     static_cast<MapStateBackend&>(*instance->backend).refuses = nullptr;
     static_cast<MapStateBackend&>(*instance->backend).EndStall();
   }
   instance->FinishBatch();
-  instance->AdvanceTo(clock.now_ms + 20 * kTtlMs, clock);
+  instance->AdvanceTo(clock_.now_ms + 20 * kTtlMs, clock_);
   StateEntryWriter rest;
   instance->table.BeginBase();
   while (!instance->table.EncodeBase(rest, 1 << 20)) {
