@@ -1,12 +1,14 @@
 #include "base/logging.h"
 
 #include <spdlog/logger.h>
+#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -25,10 +27,23 @@ spdlog::level::level_enum ToSpdlogLevel(LogLevel level) {
   return spdlog::level::off;
 }
 
+// Flink's names of the levels, all of one width.
+class LevelName final : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
+    static constexpr std::string_view kNames[] = {"TRACE", "DEBUG", "INFO ", "WARN ", "ERROR", "FATAL"};
+    const std::string_view name = kNames[message.level];
+    out.append(name.data(), name.data() + name.size());
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<LevelName>(); }
+};
+
 std::shared_ptr<spdlog::logger> MakeLogger(const std::string& daemon, LogLevel level,
                                            std::vector<spdlog::sink_ptr> sinks) {
   auto logger = std::make_shared<spdlog::logger>(daemon, sinks.begin(), sinks.end());
-  logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %-5!l [%n] %v (%s:%#)");
+  auto formatter = std::make_unique<spdlog::pattern_formatter>();
+  formatter->add_flag<LevelName>('*').set_pattern("%Y-%m-%d %H:%M:%S.%e %* [%n] %v (%s:%#)");
+  logger->set_formatter(std::move(formatter));
   logger->set_level(ToSpdlogLevel(level));
   logger->flush_on(spdlog::level::info);
   return logger;

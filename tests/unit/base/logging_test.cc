@@ -22,10 +22,12 @@ TEST(Logging, WritesTheDaemonsLinesOfTheLevelAndAbove) {
   int evaluated = 0;
   EAGRE_LOG_INFO("slot {} of {} {{}}", 1, "job");
   EAGRE_LOG_DEBUG("not shown {}", ++evaluated);
+  EAGRE_LOG_WARN("nearly full");
   EAGRE_LOG_ERROR("plain");
   const auto text = PosixFileSystem().ReadFile(file);
   ASSERT_TRUE(text.ok()) << text.status();
-  EXPECT_THAT(*text, HasSubstr("[taskmanager] slot 1 of job {}"));
+  EXPECT_THAT(*text, HasSubstr(" INFO  [taskmanager] slot 1 of job {}"));
+  EXPECT_THAT(*text, HasSubstr(" WARN  [taskmanager] nearly full"));
   EXPECT_THAT(*text, HasSubstr("plain"));
   EXPECT_THAT(*text, Not(HasSubstr("not shown")));
   EXPECT_EQ(evaluated, 0) << "arguments of a level that is off are not evaluated";
