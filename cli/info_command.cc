@@ -57,7 +57,7 @@ void AddInfoCommand(Verb& eagre) {
   const auto options = std::make_shared<InfoOptions>();
   Verb verb = eagre.AddVerb("info", "Shows a job of a cluster, or the plan of a job's library");
   verb.Option("job", options->subject, "ID of the job, or a library; its own arguments follow `--`",
-              {.value_name = "JOB_ID|JOB.SO", .required = true});
+              {.value_name = "JOB_ID|JOB.SO", .required = true, .takes_job_args = true});
   AddJobManagerOption(verb, options->job_manager);
   AddParallelismOption(verb, options->parallelism);
   verb.Run([options](const Invocation& invocation) { return RunInfo(invocation, *options); });

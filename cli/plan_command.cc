@@ -63,7 +63,7 @@ void AddPlanCommand(Verb& eagre) {
   const auto options = std::make_shared<PlanOptions>();
   Verb verb = eagre.AddVerb("plan", "Loads a job's library and prints the graph that it builds, as JSON");
   verb.Option("job", options->library, "The job's library, or its source",
-              {.value_name = "JOB.SO|JOB.CC", .required = true});
+              {.value_name = "JOB.SO|JOB.CC", .required = true, .takes_job_args = true});
   AddParallelismOption(verb, options->parallelism);
   verb.Option("--format", options->format, "json, or proto for the binary message", {.choices = {"json", "proto"}});
   verb.Option("--result-fd", options->result_fd, "", {.hidden = true});

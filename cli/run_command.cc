@@ -242,7 +242,7 @@ void AddRunCommand(Verb& eagre) {
   Verb verb = eagre.AddVerb("run", "Runs a job: in this process, or with -m on a cluster");
   verb.Option("job", options->library,
               "The job's library, or its source, which is compiled; its own arguments follow `--`",
-              {.value_name = "JOB.SO|JOB.CC", .required = true});
+              {.value_name = "JOB.SO|JOB.CC", .required = true, .takes_job_args = true});
   AddJobManagerOption(verb, options->job_manager);
   AddParallelismOption(verb, options->parallelism);
   verb.Flag("--watch", options->watch, "Compiles and starts the job anew whenever its source is saved");

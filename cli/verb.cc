@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
 namespace eagre {
 namespace {
 
@@ -15,6 +17,17 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions& global) {
   app.add_option("-D", global.dynamic_properties, "Sets a configuration key; may be repeated")
       ->type_name("key=value")
       ->allow_extra_args(false);
+}
+
+// Says which words nobody expected. A verb that takes a job takes the job's own arguments too, but behind `--`.
+void ReportUnexpected(const CLI::App& app, const Invocation& invocation) {
+  const std::string verb = app.get_subcommands().empty() ? "" : app.get_subcommands().front()->get_name();
+  const std::string unexpected = fmt::format("{}", fmt::join(app.remaining(/*recurse=*/true), " "));
+  fmt::print(stderr, "eagre {}: not expected: {}\n", verb, unexpected);
+  if (invocation.verbs_with_job_args.contains(verb)) {
+    fmt::print(stderr, "A job's own arguments follow `--`, as in: eagre {} job.cc -- --input FILE\n", verb);
+  }
+  fmt::print(stderr, "Run with --help for more information.\n");
 }
 
 }  // namespace
@@ -33,6 +46,7 @@ void Verb::Apply(const OptionRules& rules, CLI::Option& option) {
 }
 
 void Verb::Option(const std::string& names, std::string& value, const std::string& help, const OptionRules& rules) {
+  if (rules.takes_job_args) invocation_->verbs_with_job_args.insert(parser_->get_name());
   Apply(rules, *parser_->add_option(names, value, help));
 }
 
@@ -82,6 +96,9 @@ int RunCommandLine(std::vector<std::string> words, const std::string& version, c
   std::reverse(words.begin(), words.end());
   try {
     app.parse(std::move(words));
+  } catch (const CLI::ExtrasError&) {
+    ReportUnexpected(app, invocation);
+    return 1;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 1;
   }

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,8 @@ struct Invocation {
   GlobalOptions global;
   std::map<std::string, std::string> one_dash_names;  // by "-sae", the name that the parser knows
   std::vector<std::string> job_args;                  // what follows `--`: the job's own arguments
-  std::function<int()> run;                           // returns the exit status
+  std::set<std::string> verbs_with_job_args;
+  std::function<int()> run;  // returns the exit status
 };
 
 // How an option looks in the help and what is demanded of it.
@@ -34,6 +36,7 @@ struct OptionRules {
   bool positive = false;             // for numbers: at least 1
   std::vector<std::string> choices;  // if any, the value is one of them; the value at first is shown as the default
   bool hidden = false;
+  bool takes_job_args = false;  // it is a job, whose own arguments may follow `--`
 };
 
 class Verb {
