@@ -1,5 +1,6 @@
 #include "cli/job_compiler.h"
 
+#include <openssl/evp.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 
 #include <fmt/format.h>
 
+#include "base/check.h"
 #include "base/hash.h"
 #include "eagre/job_stamp.h"
 
@@ -22,7 +24,9 @@ extern char** environ;
 namespace eagre {
 namespace {
 
-constexpr char kFlagsFile[] = "share/eagre/job.flags";
+constexpr char kSettingsFolder[] = "share/eagre";
+constexpr char kFlagsFile[] = "job.flags";
+constexpr char kHeadersFile[] = "headers.sha256";
 constexpr char kRootMark[] = "@ROOT@";
 constexpr char kHeaderName[] = "eagre_job.h";
 constexpr size_t kMostVersions = 6;  // of one job, the manifest counted
@@ -35,6 +39,24 @@ std::vector<std::string> LinesOf(std::string_view text) {
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return lines;
+}
+
+// The lines of a file of settings, with `root` for its mark.
+std::vector<std::string> SettingsOf(std::string_view text, const std::string& root) {
+  std::vector<std::string> lines = LinesOf(text);
+  for (std::string& line : lines) {
+    if (const size_t mark = line.find(kRootMark); mark != std::string::npos) {
+      line.replace(mark, sizeof(kRootMark) - 1, root);
+    }
+  }
+  return lines;
+}
+
+std::string Sha256Hex(std::string_view content) {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  EAGRE_CHECK(EVP_Digest(content.data(), content.size(), digest, &size, EVP_sha256(), nullptr) == 1);
+  return fmt::format("{:02x}", fmt::join(digest, digest + size, ""));
 }
 
 StatusOr<std::string> RealPath(const std::string& path) {
@@ -66,35 +88,35 @@ std::vector<std::string> FilesOfRule(std::string_view rule) {
 
 }  // namespace
 
-StatusOr<CompilerSettings> CompilerSettings::Parse(std::string_view text, const std::string& root) {
+StatusOr<CompilerSettings> CompilerSettings::Parse(std::string_view flags, std::string_view headers,
+                                                   const std::string& root) {
   CompilerSettings settings;
   settings.headers_digest = EAGRE_HEADERS_DIGEST;
-  for (std::string& line : LinesOf(text)) {
-    if (const size_t mark = line.find(kRootMark); mark != std::string::npos) {
-      line.replace(mark, sizeof(kRootMark) - 1, root);
-    }
-    if (settings.compiler.empty()) {
-      settings.compiler = std::move(line);
-    } else {
-      settings.flags.push_back(std::move(line));
-    }
+  settings.flags = SettingsOf(flags, root);
+  if (settings.flags.empty()) return DataLoss("it names no compiler");
+  settings.compiler = std::move(settings.flags.front());
+  settings.flags.erase(settings.flags.begin());
+  for (const std::string& line : SettingsOf(headers, root)) {
+    const size_t blanks = line.find("  ");
+    if (blanks == std::string::npos) return DataLoss("'{}' is no checksum with a header", line);
+    settings.headers.push_back({line.substr(0, blanks), line.substr(blanks + 2)});
   }
-  if (settings.compiler.empty()) return DataLoss("it names no compiler");
   return settings;
 }
 
 StatusOr<CompilerSettings> CompilerSettings::OfThisBinary(FileSystem& files) {
   EAGRE_ASSIGN_OR_RETURN(const std::string binary, RealPath("/proc/self/exe"));
   const std::string root = ParentPath(ParentPath(binary));
-  const std::string path = JoinPath(root, kFlagsFile);
-  const StatusOr<std::string> text = files.ReadFile(path);
-  if (!text.ok()) {
+  const std::string folder = JoinPath(root, kSettingsFolder);
+  const StatusOr<std::string> flags = files.ReadFile(JoinPath(folder, kFlagsFile));
+  const StatusOr<std::string> headers = files.ReadFile(JoinPath(folder, kHeadersFile));
+  if (!flags.ok() || !headers.ok()) {
     return NotFound(
         "cannot compile jobs: {}; this binary lies neither in a build tree nor where `cmake --install` put it",
-        StatusMessage(text.status()));
+        StatusMessage(flags.ok() ? headers.status() : flags.status()));
   }
-  StatusOr<CompilerSettings> settings = Parse(*text, root);
-  if (!settings.ok()) return WithContext(settings.status(), path);
+  StatusOr<CompilerSettings> settings = Parse(*flags, *headers, root);
+  if (!settings.ok()) return WithContext(settings.status(), folder);
   return settings;
 }
 
@@ -126,6 +148,19 @@ Status JobCompiler::RunCompiler(const std::vector<std::string>& arguments, const
   }
   if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0) return OkStatus();
   return InvalidArgument("{} does not compile; the compiler's messages are above", what);
+}
+
+Status JobCompiler::CheckHeaders() {
+  for (const HeaderSum& header : settings_.headers) {
+    const StatusOr<std::string> content = files_.ReadFile(header.path);
+    if (content.ok() && Sha256Hex(*content) == header.sha256) continue;
+    return FailedPrecondition(
+        "cannot compile jobs: {} has changed since this Eagre was built, and what is compiled against it would not "
+        "fit; "
+        "build Eagre anew, or install it again",
+        header.path);
+  }
+  return OkStatus();
 }
 
 StatusOr<std::vector<std::string>> JobCompiler::CheckManifest(const std::string& manifest) {
@@ -174,6 +209,7 @@ StatusOr<std::string> JobCompiler::PrecompiledHeader() {
 
 StatusOr<CompiledJob> JobCompiler::Compile(const std::string& source) {
   EAGRE_ASSIGN_OR_RETURN(const std::string path, RealPath(source));
+  EAGRE_RETURN_IF_ERROR(CheckHeaders());
   std::string identity = fmt::format("{}\n{}\n{}", path, settings_.compiler, settings_.headers_digest);
   for (const std::string& flag : settings_.flags) identity += "\n" + flag;
   const std::string all = JoinPath(cache_directory_, "jobs");

@@ -2,7 +2,8 @@
 //
 // A library is reused when its source, the files that this includes, the compiler with its flags, and Eagre's headers
 // are what they were. The headers are precompiled when the first job is. Both lie in a folder of the user's:
-// $XDG_CACHE_HOME/eagre, else ~/.cache/eagre.
+// $XDG_CACHE_HOME/eagre, else ~/.cache/eagre. Headers that are not those of the running binary are refused: what is
+// compiled against them would not fit it.
 #pragma once
 
 #include <string>
@@ -14,16 +15,22 @@
 
 namespace eagre {
 
-// How to compile: what share/eagre/job.flags beside the binary says.
+struct HeaderSum {
+  std::string sha256;  // hexadecimal
+  std::string path;
+};
+
+// How to compile: what share/eagre/job.flags beside the binary says, and headers.sha256 there.
 struct CompilerSettings {
   std::string compiler;
   std::vector<std::string> flags;
-  std::string headers_digest;  // of this build of Eagre
+  std::string headers_digest;      // of this build of Eagre
+  std::vector<HeaderSum> headers;  // that it was compiled with
 
   // Of the running binary. Fails when it lies neither in a build tree nor in an installed one.
   static StatusOr<CompilerSettings> OfThisBinary(FileSystem& files);
-  // Of the text of a flags file; `root` stands for @ROOT@.
-  static StatusOr<CompilerSettings> Parse(std::string_view text, const std::string& root);
+  // Of the texts of the two files; `root` stands for @ROOT@.
+  static StatusOr<CompilerSettings> Parse(std::string_view flags, std::string_view headers, const std::string& root);
 };
 
 struct CompiledJob {
@@ -50,6 +57,8 @@ class JobCompiler {
   StatusOr<CompiledJob> Compile(const std::string& source);
 
  private:
+  // Eagre's headers are those of this build.
+  Status CheckHeaders();
   // What was compiled is still good: its sources.
   StatusOr<std::vector<std::string>> CheckManifest(const std::string& manifest);
   StatusOr<std::string> PrecompiledHeader();

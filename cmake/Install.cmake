@@ -1,12 +1,10 @@
 # What `cmake --install` puts in place: the binary, the library, the headers, the CMake package, and what `eagre run
 # job.cc` compiles with. The tree may be moved as a whole: nothing in it names the prefix.
 #
-#   bin/eagre   lib/libeagre.so   include/eagre/...   lib/cmake/eagre/...   share/eagre/job.flags
-include(GNUInstallDirs)
+#   bin/eagre   lib/libeagre.so   include/eagre/...   lib/cmake/eagre/...   share/eagre/{job.flags,headers.sha256}
 include(CMakePackageConfigHelpers)
 
 # One folder to compile against, so that nothing but `eagre` appears in include/. Of the messages their generated headers.
-set(headers_dir ${CMAKE_INSTALL_INCLUDEDIR}/eagre)
 foreach(header IN LISTS public_headers)
   set(from ${PROJECT_SOURCE_DIR})
   if(header MATCHES "\\.proto$")
@@ -42,6 +40,7 @@ endif()
 set(installed_flags "${job_flags}-isystem\n@ROOT@/${headers_dir}\n")
 file(WRITE ${PROJECT_BINARY_DIR}/installed.flags "${installed_flags}")
 install(FILES ${PROJECT_BINARY_DIR}/installed.flags DESTINATION share/eagre RENAME job.flags)
+install(FILES ${installed_header_sums} DESTINATION share/eagre RENAME headers.sha256)
 foreach(folder IN LISTS EAGRE_PUBLIC_INCLUDES)
   string(APPEND job_flags "-isystem\n${folder}\n")
 endforeach()

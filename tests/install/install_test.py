@@ -91,6 +91,17 @@ def check_digest(prefix, sources, scratch):
         (copy / header).write_text(text)
 
 
+def check_edited_header(eagre, prefix, source, environment):
+    """Headers that are not those of the binary are refused: what is compiled against them would not fit it."""
+    header = prefix / "include" / "eagre" / "eagre" / "window.h"
+    text = header.read_text()
+    header.write_text(text + "// edited\n")
+    refused = subprocess.run([eagre, "run", source, "--", "--help"], env=environment, capture_output=True, text=True, check=False)
+    assert refused.returncode != 0 and f"{header} has changed since this Eagre was built" in refused.stderr, refused
+    header.write_text(text)
+    run([eagre, "run", source, "--", "--help"], env=environment)
+
+
 def rows_of(folder):
     rows = []
     for path in sorted(pathlib.Path(folder).glob("part-*.csv")):
@@ -234,6 +245,7 @@ def main():
     assert len(precompiled) == 1, precompiled
     assert f"\n! {precompiled[0]}\n" in compiled.stderr, compiled.stderr
     assert "--input  a file of words" in run(source + ["--help"], env=environment)
+    check_edited_header(eagre, prefix, project / "words.cc", environment)
     check_watch(eagre, project / "words.cc", words, scratch, environment)
     check_watch_of_an_endless_job(eagre, scratch, environment)
 

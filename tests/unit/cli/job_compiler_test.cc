@@ -77,6 +77,22 @@ TEST_F(JobCompilerTest, AChangedSourceIncludeFlagOrHeaderIsCompiledAnew) {
   EXPECT_THAT(In("headers"), SizeIs(2)) << "those of the last build and of this one";
 }
 
+TEST_F(JobCompilerTest, AHeaderThatIsNotOfThisBuildIsRefused) {
+  const std::string header = scratch_.path() + "/headers/eagre/eagre.h";
+  const std::string original = *PosixFileSystem().ReadFile(header);
+  CompilerSettings settings = Settings();
+  settings.headers = {{"5240b4246c5c8810ce17af94e5fc5db2fd76cd2f440c092ca8648e3573ffa817", header}};
+  ASSERT_TRUE(Compile(settings).ok());
+  scratch_.Write("headers/eagre/eagre.h", original + "// edited\n");
+  const StatusOr<CompiledJob> edited = Compile(settings);
+  EXPECT_THAT(std::string(StatusMessage(edited.status())),
+              HasSubstr(header + " has changed since this Eagre was built"));
+  scratch_.Write("headers/eagre/eagre.h", original);
+  const StatusOr<CompiledJob> restored = Compile(settings);
+  ASSERT_TRUE(restored.ok()) << restored.status();
+  EXPECT_TRUE(restored->was_cached);
+}
+
 TEST_F(JobCompilerTest, TheHeadersArePrecompiledOnceAndTakenInThatForm) {
   // The compiler tells what it includes: "! " stands before a precompiled header that it took, "x " before one that it
   // did not.
@@ -123,13 +139,17 @@ TEST_F(JobCompilerTest, AMissingSourceOrCompilerIsNamed) {
               HasSubstr("cannot start the compiler 'no-such-compiler'"));
 }
 
-TEST(CompilerSettingsTest, AFlagsFileHasTheCompilerAndAFlagALine) {
-  const StatusOr<CompilerSettings> settings =
-      CompilerSettings::Parse("g++\n-O2\n-isystem\n@ROOT@/include/eagre\n", "/opt/eagre");
+TEST(CompilerSettingsTest, TheFilesHaveTheCompilerAFlagALineAndTheHeaders) {
+  const StatusOr<CompilerSettings> settings = CompilerSettings::Parse("g++\n-O2\n-isystem\n@ROOT@/include/eagre\n",
+                                                                      "00ff  @ROOT@/include/eagre/a.h\n", "/opt/eagre");
   ASSERT_TRUE(settings.ok());
   EXPECT_EQ(settings->compiler, "g++");
   EXPECT_THAT(settings->flags, ElementsAre("-O2", "-isystem", "/opt/eagre/include/eagre"));
-  EXPECT_FALSE(CompilerSettings::Parse("\n", "/").ok());
+  ASSERT_THAT(settings->headers, SizeIs(1));
+  EXPECT_EQ(settings->headers[0].sha256, "00ff");
+  EXPECT_EQ(settings->headers[0].path, "/opt/eagre/include/eagre/a.h");
+  EXPECT_FALSE(CompilerSettings::Parse("\n", "", "/").ok());
+  EXPECT_FALSE(CompilerSettings::Parse("g++\n", "00ff\n", "/").ok());
   EXPECT_TRUE(IsJobSource("a/job.cc"));
   EXPECT_FALSE(IsJobSource("a/job.so"));
 }
