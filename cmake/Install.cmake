@@ -34,6 +34,10 @@ if(compiler STREQUAL "c++" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   set(compiler g++)  # c++ is whatever the machine at hand prefers, and another's may prefer another
 endif()
 set(job_flags "${compiler}\n-std=c++20\n-O2\n-DNDEBUG\n-g1\n-march=${EAGRE_MARCH}\n-fPIC\n")
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # The precompiled headers are 200 MB of the compiler's own memory, which is not worth looking through for garbage.
+  string(APPEND job_flags "--param=ggc-min-expand=1000\n--param=ggc-min-heapsize=2000000\n")
+endif()
 if(EAGRE_SANITIZE)
   string(APPEND job_flags "-fsanitize=${EAGRE_SANITIZE}\n")
 endif()

@@ -1,6 +1,7 @@
 // Everything that a job needs: `#include <eagre/eagre.h>`. Start with job.h and data_stream.h.
 #pragma once
 
+#include "connectors/common_instances.h"
 #include "connectors/file/csv.h"
 #include "connectors/file/ndjson.h"
 #include "connectors/generator/generator.h"

@@ -1,0 +1,7 @@
+#include "connectors/common_instances.h"
+
+namespace eagre {
+
+EAGRE_INTERNAL_COMMON_INSTANCES()
+
+}  // namespace eagre
