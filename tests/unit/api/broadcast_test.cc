@@ -36,25 +36,40 @@ using Rule = BroadcastTestRule;
 
 const OutputTag<std::string> kRules{"rules"};
 
+// What the rules say, and how they change, whatever function keeps them.
+using Rules = BroadcastState<std::string, Rule>;
+std::vector<std::string> BrokenBy(int64_t value, const Rules& rules) {
+  std::vector<std::string> names;
+  for (const auto& [name, rule] : rules.Entries()) {
+    if (value > rule.limit) names.push_back(name);
+  }
+  return names;
+}
+template <typename Context>
+size_t Apply(const Rule& rule, Context& context, Rules& rules) {
+  auto writable = context.GetBroadcastState(rules);
+  if (rule.limit < 0) {
+    writable.Remove(rule.name);
+  } else {
+    writable.Put(rule.name, rule);
+  }
+  return writable.Entries().size();
+}
+
 class Flag : public BroadcastProcessFunction<int64_t, Rule, std::string> {
  public:
   void ProcessElement(const int64_t& value, ReadOnlyContext& context, Collector<std::string>& out) override {
-    for (const auto& [name, rule] : rules_.Entries()) {
-      if (value > rule.limit) out.Collect(fmt::format("{} {} @ {}", name, value, context.timestamp()));
+    for (const std::string& name : BrokenBy(value, rules_)) {
+      out.Collect(fmt::format("{} {} @ {}", name, value, context.timestamp()));
     }
   }
   void ProcessBroadcastElement(const Rule& rule, Context& context, Collector<std::string>&) override {
-    auto rules = context.GetBroadcastState(rules_);
-    if (rule.limit < 0) {
-      rules.Remove(rule.name);
-    } else {
-      rules.Put(rule.name, rule);
-    }
-    context.Output(kRules, fmt::format("{} rules at {}", rules.Entries().size(), context.current_watermark()));
+    const size_t count = Apply(rule, context, rules_);
+    context.Output(kRules, fmt::format("{} rules at {}", count, context.current_watermark()));
   }
 
  private:
-  BroadcastState<std::string, Rule> rules_{this, "rules"};
+  Rules rules_{this, "rules"};
 };
 
 class BroadcastTest : public testing::TestWithParam<HarnessMode> {};
@@ -103,11 +118,22 @@ class Limits : public KeyedBroadcastProcessFunction<std::string, Sale, Rule, std
  private:
   ValueState<int64_t> sum_{this, "sum"};
   ValueState<bool> forgotten_{this, "forgotten"};
-  BroadcastState<std::string, Rule> rules_{this, "rules"};
+  Rules rules_{this, "rules"};
 };
 
 auto LimitsHarness(HarnessMode mode) {
   return KeyedBroadcastProcessHarness<Sale, Rule>(Limits(), &Sale::user, mode);
+}
+
+// Pushes a sale of each of the users whose keys are the subtask's.
+template <typename Harness>
+void PushOwnUsers(Harness& harness, const std::vector<std::string>& users, int subtask, int parallelism,
+                  int64_t amount) {
+  for (const std::string& user : users) {
+    if (SubtaskOfKeyGroup(KeyGroupOf(KeyHash(user), 128), parallelism, 128) == subtask) {
+      ASSERT_TRUE(harness.Push({user, amount}, amount).ok());
+    }
+  }
 }
 
 TEST_P(BroadcastTest, KeyedStateAndTimersStandBesideTheRules) {
@@ -147,18 +173,11 @@ TEST_P(BroadcastTest, ABroadcastRecordReachesTheStateOfAllKeys) {
 TEST_P(BroadcastTest, EveryNewSubtaskKnowsTheRules) {
   std::vector<std::string> users;
   for (int i = 0; i < 40; ++i) users.push_back(fmt::format("u{}", i));
-  const auto subtask_of = [](const std::string& user, int parallelism) {
-    return SubtaskOfKeyGroup(KeyGroupOf(KeyHash(user), 128), parallelism, 128);
-  };
   std::vector<HarnessSnapshot> stored;
   for (int subtask = 0; subtask < 2; ++subtask) {
     auto harness = LimitsHarness(GetParam());
     harness.SetSubtask(subtask, 2);
-    for (const std::string& user : users) {
-      if (subtask_of(user, 2) == subtask) {
-        ASSERT_TRUE(harness.Push({user, 4}, 0).ok());
-      }
-    }
+    PushOwnUsers(harness, users, subtask, 2, 4);
     ASSERT_TRUE(harness.PushAllSecond({{{"five", 5}}, {{"seven", 7}}}).ok());
     const auto snapshot = harness.Snapshot();
     ASSERT_TRUE(snapshot.ok()) << StatusMessage(snapshot.status());
@@ -170,11 +189,7 @@ TEST_P(BroadcastTest, EveryNewSubtaskKnowsTheRules) {
       auto harness = LimitsHarness(GetParam());
       harness.SetSubtask(subtask, parallelism);
       harness.Restore(stored);
-      for (const std::string& user : users) {
-        if (subtask_of(user, parallelism) == subtask) {
-          ASSERT_TRUE(harness.Push({user, 2}, 1).ok());
-        }
-      }
+      PushOwnUsers(harness, users, subtask, parallelism, 2);
       for (const std::string& line : harness.Take()) {
         EXPECT_THAT(line, HasSubstr("has 6"));
         EXPECT_THAT(line, HasSubstr("five: "));
@@ -237,24 +252,17 @@ class KnockAndFlag : public BroadcastProcessFunction<int64_t, Rule, std::string>
  public:
   explicit KnockAndFlag(std::shared_ptr<Doors> doors) : doors_(std::move(doors)) {}
   void ProcessElement(const int64_t& value, ReadOnlyContext&, Collector<std::string>& out) override {
-    for (const auto& [name, rule] : rules_.Entries()) {
-      if (value > rule.limit) out.Collect(fmt::format("{} {}", name, value));
-    }
+    for (const std::string& name : BrokenBy(value, rules_)) out.Collect(fmt::format("{} {}", name, value));
   }
   void ProcessBroadcastElement(const Rule& rule, Context& context, Collector<std::string>&) override {
-    auto rules = context.GetBroadcastState(rules_);
-    if (rule.limit < 0) {
-      rules.Remove(rule.name);
-    } else {
-      rules.Put(rule.name, rule);
-    }
+    Apply(rule, context, rules_);
     context.Output(kRules, rule.name);
     doors_->Knock();
   }
 
  private:
   std::shared_ptr<Doors> doors_;
-  BroadcastState<std::string, Rule> rules_{this, "rules"};
+  Rules rules_{this, "rules"};
 };
 
 TEST(BroadcastStreamTest, RecordsWithoutKeysMeetTheRulesInEverySubtask) {

@@ -14,7 +14,7 @@
 namespace eagre {
 namespace {
 
-using std::chrono_literals::operator""ms;
+using namespace std::chrono_literals;
 
 // What the splits hold: each value is a record and its event time; a split's last value may be followed by an end.
 struct Script {
@@ -131,6 +131,11 @@ SourceHarness<int64_t> Aligned(Scripts scripts, int parallelism, std::chrono::mi
   return SourceHarness<int64_t>(ScriptedSource(std::move(scripts)), Monotonous().WithAlignment(drift), parallelism);
 }
 
+// Two readers with a split each that goes to 5000.
+Scripts TwoReaders() {
+  return {{"0/a", {EveryTen(0, 5000)}}, {"1/a", {EveryTen(0, 5000)}}};
+}
+
 // Every record is a mark of time.
 class MarkEvery final : public WatermarkGenerator<int64_t> {
  public:
@@ -148,15 +153,24 @@ void StepUntilNothing(SourceHarness<int64_t>& harness, int subtask) {
   FAIL() << "the reader never paused";
 }
 
-TEST(SourceAlignmentTest, AReaderThatIsAheadPausesUntilTheOtherHasCaughtUp) {
-  SourceHarness<int64_t> harness = Aligned({{"0/a", {EveryTen(0, 5000)}}, {"1/a", {EveryTen(0, 5000)}}}, 2, 100ms);
+// Reader 1 has taken one record, and reader 0 goes as far as it may.
+void LetReader0GoAhead(SourceHarness<int64_t>& harness) {
   ASSERT_TRUE(harness.Open().ok());
   ASSERT_TRUE(harness.Step(1).ok());
   StepUntilNothing(harness, 0);
-  // Half of the drift may be used up by how seldom readers report, one record by how late they notice.
+}
+
+// Half of a drift of 100 ms may be used up by how seldom readers report, one record by how late they notice.
+void ExpectReader0Paused(const SourceHarness<int64_t>& harness) {
   EXPECT_GE(LastTime(harness, 0), 100);
   EXPECT_LE(LastTime(harness, 0), 120);
   EXPECT_FALSE(harness.ended(0));
+}
+
+TEST(SourceAlignmentTest, AReaderThatIsAheadPausesUntilTheOtherHasCaughtUp) {
+  SourceHarness<int64_t> harness = Aligned(TwoReaders(), 2, 100ms);
+  LetReader0GoAhead(harness);
+  ExpectReader0Paused(harness);
   // The other goes on, and this one follows.
   for (int i = 0; i < 20; ++i) ASSERT_TRUE(harness.Step(1).ok());
   StepUntilNothing(harness, 0);
@@ -167,14 +181,10 @@ TEST(SourceAlignmentTest, AReaderThatIsAheadPausesUntilTheOtherHasCaughtUp) {
 
 TEST(SourceAlignmentTest, AGeneratorOfOnesOwnIsAlignedToo) {
   SourceHarness<int64_t> harness(
-      ScriptedSource({{"0/a", {EveryTen(0, 5000)}}, {"1/a", {EveryTen(0, 5000)}}}),
+      ScriptedSource(TwoReaders()),
       WatermarkStrategy<int64_t>::ForGenerator([] { return std::make_unique<MarkEvery>(); }).WithAlignment(100ms), 2);
-  ASSERT_TRUE(harness.Open().ok());
-  ASSERT_TRUE(harness.Step(1).ok());
-  StepUntilNothing(harness, 0);
-  EXPECT_GE(LastTime(harness, 0), 100);
-  EXPECT_LE(LastTime(harness, 0), 120);
-  EXPECT_FALSE(harness.ended(0));
+  LetReader0GoAhead(harness);
+  ExpectReader0Paused(harness);
   ASSERT_TRUE(harness.RunToEnd(1).ok());
 }
 
@@ -223,9 +233,7 @@ TEST(SourceAlignmentTest, ReadersThatEndedHoldNobodyBack) {
 
 TEST(SourceAlignmentTest, AReaderThatWaitsForASplitHoldsNobodyBack) {
   SourceHarness<int64_t> harness = Aligned({{"0/a", {EveryTen(0, 5000)}}, {"1/a", {{0}}}, {"1/wait", {}}}, 2, 100ms);
-  ASSERT_TRUE(harness.Open().ok());
-  ASSERT_TRUE(harness.Step(1).ok());
-  StepUntilNothing(harness, 0);
+  LetReader0GoAhead(harness);
   StepUntilNothing(harness, 1);
   StepUntilNothing(harness, 0);
   EXPECT_TRUE(harness.ended(0));
@@ -235,9 +243,7 @@ TEST(SourceAlignmentTest, AReaderThatWaitsForASplitHoldsNobodyBack) {
 TEST(SourceAlignmentTest, AnIdleSplitHoldsNobodyBack) {
   SourceHarness<int64_t> harness(ScriptedSource({{"0/a", {EveryTen(0, 5000)}}, {"1/a", {{0}, false}}}),
                                  Monotonous().WithAlignment(100ms).WithIdleness(1000ms), 2);
-  ASSERT_TRUE(harness.Open().ok());
-  ASSERT_TRUE(harness.Step(1).ok());
-  StepUntilNothing(harness, 0);
+  LetReader0GoAhead(harness);
   EXPECT_FALSE(harness.ended(0));
   for (int64_t now = 0; now <= 2000; now += 200) ASSERT_TRUE(harness.ProcessingTime(now).ok());
   StepUntilNothing(harness, 0);
@@ -246,14 +252,11 @@ TEST(SourceAlignmentTest, AnIdleSplitHoldsNobodyBack) {
 
 TEST(SourceAlignmentTest, TheConfigurationDecidesWhereTheSourceDoesNot) {
   for (const bool aligned : {false, true}) {
-    SourceHarness<int64_t> harness(ScriptedSource({{"0/a", {EveryTen(0, 5000)}}, {"1/a", {EveryTen(0, 5000)}}}),
-                                   Monotonous(), 2);
+    SourceHarness<int64_t> harness(ScriptedSource(TwoReaders()), Monotonous(), 2);
     if (aligned) {
       ASSERT_TRUE(harness.config().SetProperty("pipeline.watermark-alignment.max-drift=100 ms").ok());
     }
-    ASSERT_TRUE(harness.Open().ok());
-    ASSERT_TRUE(harness.Step(1).ok());
-    StepUntilNothing(harness, 0);
+    LetReader0GoAhead(harness);
     EXPECT_EQ(harness.ended(0), !aligned);
   }
 }
