@@ -82,7 +82,7 @@ struct Outcome {
 };
 
 Outcome RunSeed(uint64_t seed) {
-  SimCluster cluster(seed, /*task_managers=*/2, /*slots_each=*/2);
+  SimCluster cluster(seed, {.task_managers = 2, .slots_each = 2});
   auto lines = std::make_shared<CollectedRecords<Line>>();
   const StatusOr<proto::JobDetails> details =
       cluster.RunJob([lines](Configuration config) { return BuildJob(std::move(config), lines); },
@@ -126,7 +126,7 @@ class CountWhileBusy : public KeyedProcessFunction<std::string, Payment, Line> {
 
 TEST(SimClusterTest, StateExpiresByTheClockOfTheSimulation) {
   for (uint64_t seed = 1; seed <= 5; ++seed) {
-    SimCluster cluster(seed, /*task_managers=*/2, /*slots_each=*/2);
+    SimCluster cluster(seed, {.task_managers = 2, .slots_each = 2});
     auto lines = std::make_shared<CollectedRecords<Line>>();
     const auto build = [lines](Configuration config) {
       auto graph = std::make_unique<StreamGraph>(std::move(config));

@@ -10,7 +10,7 @@ namespace {
 
 class SimSlotRunner final : public SlotRunner {
  public:
-  explicit SimSlotRunner(SimScheduler& scheduler) : scheduler_(scheduler) {}
+  SimSlotRunner(SimScheduler& scheduler, SimProcess* process) : scheduler_(scheduler), thread_(scheduler, process) {}
   ~SimSlotRunner() override { scheduler_.Cancel(event_); }
 
   void Start(Slot& slot) override {
@@ -37,7 +37,8 @@ class SimSlotRunner final : public SlotRunner {
   void ScheduleStep(int64_t delay_ns) {
     parked_ = false;
     scheduler_.Cancel(event_);
-    event_ = scheduler_.Schedule(delay_ns, "step", [this] { Step(); });
+    event_ = scheduler_.Schedule(
+        delay_ns, "step", [this] { Step(); }, &thread_);
   }
 
   void Step() {
@@ -53,11 +54,15 @@ class SimSlotRunner final : public SlotRunner {
     if (outcome.progress || woken_) return ScheduleStep(scheduler_.Choose(1'000, 200'000));
     parked_ = true;
     if (outcome.wake_up_ms == kMaxWatermark) return;
-    const int64_t wait_ms = std::max<int64_t>(outcome.wake_up_ms - scheduler_.clock().NowMs(), 0);
-    event_ = scheduler_.Schedule(wait_ms * 1'000'000, "timer", [this] { Step(); });
+    // It may be due within this millisecond: time passes all the same.
+    const int64_t wait_ms = outcome.wake_up_ms - scheduler_.clock().NowMs();
+    const int64_t wait_ns = std::max(wait_ms * 1'000'000, scheduler_.Choose(50'000, 300'000));
+    event_ = scheduler_.Schedule(
+        wait_ns, "timer", [this] { Step(); }, &thread_);
   }
 
   SimScheduler& scheduler_;
+  SimThread thread_;
   Slot* slot_ = nullptr;
   uint64_t event_ = 0;
   bool parked_ = false;
@@ -69,7 +74,7 @@ class SimSlotRunner final : public SlotRunner {
 }  // namespace
 
 std::unique_ptr<SlotRunner> SimSlotRunnerFactory::Create(const std::string&) {
-  return std::make_unique<SimSlotRunner>(scheduler_);
+  return std::make_unique<SimSlotRunner>(scheduler_, process_);
 }
 
 }  // namespace eagre

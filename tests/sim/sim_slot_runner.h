@@ -11,12 +11,14 @@ namespace eagre {
 
 class SimSlotRunnerFactory final : public SlotRunnerFactory {
  public:
-  explicit SimSlotRunnerFactory(SimScheduler& scheduler) : scheduler_(scheduler) {}
+  explicit SimSlotRunnerFactory(SimScheduler& scheduler, SimProcess* process = nullptr)
+      : scheduler_(scheduler), process_(process) {}
   std::unique_ptr<SlotRunner> Create(const std::string& name) override;
   const Clock& clock() const override { return scheduler_.clock(); }
 
  private:
   SimScheduler& scheduler_;
+  SimProcess* const process_;
 };
 
 }  // namespace eagre

@@ -30,7 +30,7 @@ const Config kSmallFrames = {{"taskmanager.memory.segment-size", "256b"},
 
 // Runs the job on two TaskManagers of two slots, at parallelism 4.
 proto::JobDetails RunAtFour(uint64_t seed, const std::function<void(Job&)>& describe, Config config = kSmallFrames) {
-  SimCluster cluster(seed, /*task_managers=*/2, /*slots_each=*/2);
+  SimCluster cluster(seed, {.task_managers = 2, .slots_each = 2});
   config.emplace("parallelism.default", "4");
   const StatusOr<proto::JobDetails> details = cluster.RunJob(
       [&describe](Configuration configuration) {
