@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/logging.h"
+#include "base/synced_folder.h"
 #include "state/checkpoint_metadata.h"
 
 namespace eagre {
@@ -49,7 +50,7 @@ Status CheckpointLog::Create(uint64_t number, const proto::CheckpointLogEntry& e
 }
 
 StatusOr<std::vector<proto::CompletedCheckpoint>> CheckpointLog::Claim(int64_t time_ms) {
-  EAGRE_RETURN_IF_ERROR(files_.CreateDirectories(entries_.directory()));
+  EAGRE_RETURN_IF_ERROR(CreateSyncedFolder(files_, entries_.directory()));
   for (int i = 0; i < kClaimAttempts; ++i) {
     EAGRE_ASSIGN_OR_RETURN(const std::vector<uint64_t> numbers, entries_.List());
     auto completions = ReadCompletions(numbers);

@@ -8,6 +8,7 @@
 
 #include "base/file_copy.h"
 #include "base/logging.h"
+#include "base/synced_folder.h"
 #include "jobmanager/restore_check.h"
 #include "state/checkpoint_metadata.h"
 
@@ -101,10 +102,8 @@ StatusOr<CheckpointStorage::InUse> CheckpointStorage::HighestInUse() const {
 }
 
 StatusOr<CheckpointStorage::Opened> CheckpointStorage::Open(int64_t time_ms) {
-  EAGRE_RETURN_IF_ERROR(files_.CreateDirectories(JoinPath(directory_, kSharedFolder)));
+  EAGRE_RETURN_IF_ERROR(CreateSyncedFolder(files_, JoinPath(directory_, kSharedFolder)));
   EAGRE_ASSIGN_OR_RETURN(std::vector<proto::CompletedCheckpoint> completions, log_.Claim(time_ms));
-  EAGRE_RETURN_IF_ERROR(files_.SyncDirectory(directory_));
-  EAGRE_RETURN_IF_ERROR(files_.SyncDirectory(ParentPath(directory_)));
   Opened opened;
   EAGRE_ASSIGN_OR_RETURN(InUse highest, HighestInUse());
   for (const proto::CompletedCheckpoint& completion : completions) {
@@ -140,7 +139,7 @@ StatusOr<std::vector<RestorePoint>> CheckpointStorage::ReadPoints(std::vector<pr
 
 Status CheckpointStorage::WriteSavepoint(const proto::CheckpointMetadata& metadata, const std::string& path) {
   if (files_.Exists(path)) return AlreadyExists("cannot make the savepoint: there is something at {}", path);
-  EAGRE_RETURN_IF_ERROR(files_.CreateDirectories(path));
+  EAGRE_RETURN_IF_ERROR(CreateSyncedFolder(files_, path));
   for (const std::string& file : FilesOf(metadata)) {
     const std::string from = JoinPath(directory_, file);
     const std::string to = JoinPath(path, BaseName(file));
@@ -160,8 +159,7 @@ Status CheckpointStorage::WriteSavepoint(const proto::CheckpointMetadata& metada
       }
     }
   }
-  EAGRE_RETURN_IF_ERROR(WriteCheckpointMetadata(files_, path, own, writer_).status());
-  return files_.SyncDirectory(ParentPath(path));
+  return WriteCheckpointMetadata(files_, path, own, writer_).status();
 }
 
 StatusOr<RestorePoint> CheckpointStorage::Complete(Request request) {

@@ -6,6 +6,7 @@
 #include "base/file_copy.h"
 #include "base/ids.h"
 #include "base/logging.h"
+#include "base/synced_folder.h"
 #include "state/checkpoint_metadata.h"
 
 namespace eagre {
@@ -19,7 +20,7 @@ constexpr int kTakeOverAttempts = 100;
 }  // namespace
 
 Status JobStore::TakeOver() {
-  EAGRE_RETURN_IF_ERROR(files_.CreateDirectories(leaders_.directory()));
+  EAGRE_RETURN_IF_ERROR(CreateSyncedFolder(files_, leaders_.directory()));
   for (int i = 0; i < kTakeOverAttempts; ++i) {
     EAGRE_ASSIGN_OR_RETURN(const std::vector<uint64_t> numbers, leaders_.List());
     leader_ = numbers.empty() ? 1 : numbers.back() + 1;
@@ -42,7 +43,7 @@ Status JobStore::CheckLeads() const {
 }
 
 StatusOr<JobStore::Contents> JobStore::Load() {
-  EAGRE_RETURN_IF_ERROR(files_.CreateDirectories(directory_));
+  EAGRE_RETURN_IF_ERROR(CreateSyncedFolder(files_, directory_));
   EAGRE_RETURN_IF_ERROR(TakeOver());
   EAGRE_ASSIGN_OR_RETURN(const std::vector<FileInfo> folders, files_.List(directory_));
   Contents contents;

@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "base/synced_folder.h"
 
 namespace eagre {
 namespace {
@@ -124,7 +125,8 @@ Status PartFileWriter::Open(SinkContext& context) {
   replaces_ = !options_.rolling.rolls() && !checkpointed;
   commits_when_sealed_ = options_.rolling.rolls() && !checkpointed;
   attempt_ = AttemptName(context.job_id(), context.attempt());
-  EAGRE_RETURN_IF_ERROR(options_.files->CreateDirectories(options_.directory));
+  EAGRE_RETURN_IF_ERROR(checkpointed ? CreateSyncedFolder(*options_.files, options_.directory)
+                                     : options_.files->CreateDirectories(options_.directory));
   buffer_.reserve(kWriteBytes + kWriteBytes / 4);
   // An input without records makes an empty file, so that what an earlier run wrote is replaced all the same.
   return replaces_ ? Begin() : OkStatus();

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "base/synced_folder.h"
+
 namespace eagre {
 namespace {
 
@@ -144,6 +146,19 @@ TEST(SimFileSystemTest, AFolderIsLostWithItsNameHoweverSyncedItsFilesAre) {
       },
       [](World& world) { return world.Read("/made/folder/a"); });
   EXPECT_EQ(outcomes, (std::set<std::string>{"-", "content"}));
+}
+
+TEST(SimFileSystemTest, ASyncedFolderSurvivesWithAllItsParents) {
+  const auto outcomes = Outcomes(
+      [](SimFiles& files) {
+        // By another that dies before it has synced anything.
+        ASSERT_TRUE(files.CreateDirectories("/made/by").ok());
+        ASSERT_TRUE(CreateSyncedFolder(files, "/made/by/others/and/me").ok());
+        Write(files, "/made/by/others/and/me/a", "content", /*sync=*/true);
+        ASSERT_TRUE(files.SyncDirectory("/made/by/others/and/me").ok());
+      },
+      [](World& world) { return world.Read("/made/by/others/and/me/a"); });
+  EXPECT_EQ(outcomes, std::set<std::string>{"content"});
 }
 
 TEST(SimFileSystemTest, ACrashOfOneMachineLosesNothingOfAnother) {

@@ -220,6 +220,7 @@ TEST(CheckpointedFileSinkTest, WhatIsSealedIsSyncedBeforeTheCheckpointIsAcknowle
     return OkStatus();
   });
   SinkAttempt attempt(files, scratch.path(), 0);
+  synced.clear();  // the names on the path to the folder, once
   ASSERT_EQ(attempt.Seal().size(), 1u);
   EXPECT_THAT(synced, IsEmpty()) << "the slot's thread does not wait for the disk";
   ASSERT_TRUE(attempt.writer->TakeSync()().ok());
