@@ -15,8 +15,8 @@ constexpr int kClaimAttempts = 100;
 
 }  // namespace
 
-CheckpointLog::CheckpointLog(FileSystem& files, std::string directory, std::string writer)
-    : files_(files), entries_(files, std::move(directory)), writer_(std::move(writer)) {}
+CheckpointLog::CheckpointLog(FileSystem& files, std::string directory, std::string writer, Leads leads)
+    : files_(files), entries_(files, std::move(directory)), writer_(std::move(writer)), leads_(std::move(leads)) {}
 
 StatusOr<proto::CheckpointLogEntry> CheckpointLog::Read(uint64_t number) const {
   const std::string path = entries_.PathOf(number);
@@ -57,6 +57,9 @@ StatusOr<std::vector<proto::CompletedCheckpoint>> CheckpointLog::Claim(int64_t t
     // An entry may have been trimmed by its writer while it was to be read.
     if (!completions.ok() && absl::IsNotFound(completions.status())) continue;
     EAGRE_RETURN_IF_ERROR(completions.status());
+    // Behind the listing: whoever leads now and has claimed the log stands in it, whoever comes to lead later claims it
+    // later, be it because the number is taken then. So a JobManager that stood still locks out none that replaced it.
+    if (leads_) EAGRE_RETURN_IF_ERROR(leads_());
     proto::CheckpointLogEntry entry;
     entry.set_writer(writer_);
     entry.set_time_ms(time_ms);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,12 @@ namespace eagre {
 // Waits for the disk. One thread.
 class CheckpointLog {
  public:
-  // `writer` is no other's, and part of file names. `files` outlives the log.
-  CheckpointLog(FileSystem& files, std::string directory, std::string writer);
+  // Whether the writer may still take logs over; ABORTED when another JobManager has its place.
+  using Leads = std::function<Status()>;
+
+  // `writer` is no other's, and part of file names. `files` outlives the log. Without `leads` there is no other
+  // JobManager that could have the writer's place.
+  CheckpointLog(FileSystem& files, std::string directory, std::string writer, Leads leads = nullptr);
 
   // Makes the folder when there is none, and takes the log over. Returns the complete checkpoints that are in it, the
   // oldest first; their folders may be gone. Before anything else.
@@ -43,6 +48,7 @@ class CheckpointLog {
   FileSystem& files_;
   const NumberedFiles entries_;
   const std::string writer_;
+  const Leads leads_;
   uint64_t claim_ = 0;  // the number of this writer's claim
   uint64_t next_ = 1;
   bool lost_ = false;

@@ -74,12 +74,13 @@ void LogFailure(const Status& status) {
 
 }  // namespace
 
-CheckpointStorage::CheckpointStorage(FileSystem& files, std::string directory, std::string writer, size_t retained)
+CheckpointStorage::CheckpointStorage(FileSystem& files, std::string directory, std::string writer, size_t retained,
+                                     CheckpointLog::Leads leads)
     : files_(files),
       directory_(std::move(directory)),
       writer_(std::move(writer)),
       retained_count_(retained),
-      log_(files, JoinPath(directory_, "log"), writer_) {}
+      log_(files, JoinPath(directory_, "log"), writer_, std::move(leads)) {}
 
 std::string CheckpointStorage::PathOf(int64_t checkpoint_id) const {
   return JoinPath(directory_, fmt::format("{}{}", kCheckpointPrefix, checkpoint_id));

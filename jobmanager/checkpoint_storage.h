@@ -26,7 +26,8 @@ namespace eagre {
 class CheckpointStorage {
  public:
   // `writer` is no other JobManager's nor job's; `retained` complete checkpoints are kept.
-  CheckpointStorage(FileSystem& files, std::string directory, std::string writer, size_t retained);
+  CheckpointStorage(FileSystem& files, std::string directory, std::string writer, size_t retained,
+                    CheckpointLog::Leads leads = nullptr);
 
   struct Opened {
     int64_t next_checkpoint_id = 1;    // higher than any in use

@@ -34,7 +34,7 @@ void JobExecution::OpenCheckpoints() {
   checkpoints_ = std::make_unique<CheckpointCoordinator>(
       executor_, *options_.io,
       std::make_shared<CheckpointStorage>(*options_.files, directory, options_.checkpoint_writer,
-                                          static_cast<size_t>(spec_.checkpoints.retained)),
+                                          static_cast<size_t>(spec_.checkpoints.retained), options_.leads),
       CheckpointedJob{spec_.id, &spec_.graph, options_.version, spec_.restore_from}, spec_.checkpoints,
       std::move(handlers));
 }

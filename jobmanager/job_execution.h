@@ -24,6 +24,7 @@
 #include "base/executor.h"
 #include "jobmanager/artifact.h"
 #include "jobmanager/checkpoint_coordinator.h"
+#include "jobmanager/checkpoint_log.h"
 #include "jobmanager/failure_log.h"
 #include "jobmanager/job_progress.h"
 #include "jobmanager/job_state.h"
@@ -57,6 +58,7 @@ struct JobExecutionOptions {
   Executor* io = nullptr;         // may wait for the disk
   FileSystem* files = nullptr;    // where checkpoints are
   std::string checkpoint_writer;  // no other JobManager's
+  CheckpointLog::Leads leads;     // on `io`
   int64_t reconciliation_timeout_ms = 5'000;
   int64_t isolate_after_failures = 0;  // see PoisonHunt; 0: never
 };

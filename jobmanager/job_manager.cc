@@ -149,6 +149,7 @@ Status JobManager::AddJob(const std::string& id, const proto::SubmitJobHeader& h
   execution.io = &io();
   execution.files = options_.files != nullptr ? options_.files : &PosixFileSystem();
   execution.checkpoint_writer = cluster_id_;
+  if (options_.store != nullptr) execution.leads = [store = options_.store] { return store->CheckLeads(); };
   execution.reconciliation_timeout_ms = options_.config.GetDurationMs("jobmanager.reconciliation.timeout");
 
   Job job;

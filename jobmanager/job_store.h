@@ -53,13 +53,14 @@ class JobStore {
   // A failure is logged: the job would run once more.
   void SaveResult(const proto::JobDetails& details);
   void Forget(const std::string& job_id);
+  // ABORTED when another JobManager has taken the folder over.
+  Status CheckLeads() const;
 
  private:
   std::string PathOf(const std::string& job_id) const { return JoinPath(directory_, job_id); }
   Status TrySave(const proto::StoredJob& job, const std::string& library);
   Status LoadOne(const std::string& folder, Contents& contents);
   Status TakeOver();
-  Status CheckLeads() const;
 
   FileSystem& files_;
   const std::string directory_;

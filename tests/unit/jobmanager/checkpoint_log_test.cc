@@ -64,6 +64,30 @@ TEST_F(CheckpointLogTest, WhoWasTakenOverCompletesNothingAnyMore) {
   EXPECT_THAT(Ids(LogOf("c").Claim(0)), ElementsAre(1, 2));
 }
 
+TEST_F(CheckpointLogTest, WhoLeadsNoMoreTakesNothingOver) {
+  bool a_leads = true;
+  CheckpointLog a(files_, folder_, "a", [&a_leads]() -> Status {
+    return a_leads ? OkStatus() : MakeStatus(absl::StatusCode::kAborted, "another leads");
+  });
+  CheckpointLog b = LogOf("b");
+  ASSERT_TRUE(b.Claim(0).ok());
+  a_leads = false;
+  EXPECT_EQ(a.Claim(0).status().code(), absl::StatusCode::kAborted);
+  EXPECT_TRUE(Append(b, 1).ok()) << "b is not locked out";
+}
+
+TEST_F(CheckpointLogTest, WhoComesToLeadMeanwhileIsNotLockedOut) {
+  CheckpointLog b = LogOf("b");
+  int asked = 0;
+  CheckpointLog a(files_, folder_, "a", [&]() -> Status {
+    if (++asked > 1) return MakeStatus(absl::StatusCode::kAborted, "another leads");
+    EXPECT_TRUE(b.Claim(0).ok()) << "a stands still behind its question";
+    return OkStatus();
+  });
+  EXPECT_EQ(a.Claim(0).status().code(), absl::StatusCode::kAborted);
+  EXPECT_TRUE(Append(b, 1).ok());
+}
+
 TEST_F(CheckpointLogTest, ANumberThatWasUsedAndRemovedCompletesNothing) {
   CheckpointLog a = LogOf("a");
   ASSERT_TRUE(a.Claim(0).ok());
