@@ -82,6 +82,7 @@ Status CheckpointLog::AppendEntry(const proto::CheckpointLogEntry& entry) {
     return MakeStatus(absl::StatusCode::kAborted,
                       fmt::format("another JobManager has taken the job over (entry {})", entries_.PathOf(next_)));
   };
+  may_stand_ = false;
   if (lost_) return lost();
   Status created = Create(next_, entry);
   while (absl::IsAlreadyExists(created)) {
@@ -91,10 +92,16 @@ Status CheckpointLog::AppendEntry(const proto::CheckpointLogEntry& entry) {
     if (existing->writer() != writer_) return lost();
     created = Create(++next_, entry);
   }
-  EAGRE_RETURN_IF_ERROR(created);
-  // The number may have been used and removed by one that took over long ago; then there are higher ones.
+  if (!created.ok()) {
+    may_stand_ = !absl::IsNotFound(Read(next_).status());
+    return created;
+  }
+  may_stand_ = true;
+  // The number may have been used and removed by one that took over long ago; then there are higher ones. Or one takes
+  // over right now, and has found the entry.
   EAGRE_ASSIGN_OR_RETURN(const std::vector<uint64_t> numbers, entries_.List());
   if (numbers.empty() || numbers.back() != next_) return lost();
+  may_stand_ = false;
   ++next_;
   return OkStatus();
 }

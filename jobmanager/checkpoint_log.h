@@ -33,6 +33,9 @@ class CheckpointLog {
   // The checkpoint is complete once this has returned OK. ABORTED when another has taken the log over: this one can
   // append nothing any more.
   Status Append(const proto::CompletedCheckpoint& completion, int64_t time_ms);
+  // After a failed Append: its entry may stand in the log all the same, and be counted by a successor. So the
+  // checkpoint must stay usable.
+  bool may_stand() const { return may_stand_; }
   // Whether the log is still this writer's; ABORTED when not. Appends an entry to find out, after which no checkpoint
   // counts any more.
   Status Close(int64_t time_ms);
@@ -52,6 +55,7 @@ class CheckpointLog {
   uint64_t claim_ = 0;  // the number of this writer's claim
   uint64_t next_ = 1;
   bool lost_ = false;
+  bool may_stand_ = false;
 };
 
 }  // namespace eagre

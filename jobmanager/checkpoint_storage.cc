@@ -172,16 +172,19 @@ StatusOr<RestorePoint> CheckpointStorage::Complete(Request request) {
   }
   const std::string path = PathOf(request.completion.checkpoint_id());
   bool written = false;
+  bool appending = false;
   const auto complete = [&]() -> Status {
     EAGRE_RETURN_IF_ERROR(files_.CreateDirectories(path));
     EAGRE_ASSIGN_OR_RETURN(const int64_t bytes, WriteCheckpointMetadata(files_, path, request.metadata, writer_));
     written = true;
     request.completion.set_metadata_bytes(bytes);
     EAGRE_RETURN_IF_ERROR(files_.SyncDirectory(directory_));
+    appending = true;
     return log_.Append(request.completion, request.time_ms);
   };
   if (Status completed = complete(); !completed.ok()) {
     if (!request.savepoint_path.empty()) LogFailure(files_.RemoveTree(request.savepoint_path));
+    if (appending && log_.may_stand()) return completed;
     // What another JobManager has written there stays.
     if (written) LogFailure(files_.Remove(JoinPath(path, kCheckpointMetadataFile)));
     (void)files_.Remove(path);

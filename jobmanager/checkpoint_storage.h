@@ -43,8 +43,8 @@ class CheckpointStorage {
     std::string savepoint_path;             // a folder to be made with a copy of everything; empty: none
     int64_t time_ms = 0;
   };
-  // Nothing is left of a checkpoint, nor of its savepoint, that could not be completed. ABORTED when another JobManager
-  // has taken the job over.
+  // Nothing is left of a checkpoint, nor of its savepoint, that could not be completed, unless its entry may be found
+  // in the log: then a successor may go on from it. ABORTED when another JobManager has taken the job over.
   StatusOr<RestorePoint> Complete(Request request);
   // Deletes checkpoints beyond the retained ones and files that nobody needs. Failures are logged and tried again next
   // time.

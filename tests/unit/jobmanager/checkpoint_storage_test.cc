@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "jobmanager/restore_check.h"
@@ -136,6 +137,42 @@ TEST_F(CheckpointStorageTest, OneThatWasTakenOverLeavesEverythingAlone) {
   EXPECT_THAT(NamesIn("job"), ElementsAre("chk-1", "log", "shared"));
   ASSERT_TRUE(b.Complete(RequestOf(3, 1, {"0-1-a"})).ok());
   EXPECT_EQ(StorageOf("c").Open(0)->points.back().completion.checkpoint_id(), 3);
+}
+
+// Of a checkpoint that a successor has found complete, although who completed it was told that it is not.
+TEST_F(CheckpointStorageTest, WhoIsTakenOverBehindItsEntryLeavesTheCheckpointToItsSuccessor) {
+  CheckpointStorage a = StorageOf("a");
+  CheckpointStorage b = StorageOf("b");
+  ASSERT_TRUE(a.Open(0).ok());
+  WriteShared({"0-1-a"});
+  bool entry_stands = false;
+  files_.SetFault([&](Operation operation, const std::string& path) {
+    const bool syncs_log = operation == Operation::kSync && path.ends_with("/log");
+    if (syncs_log && !std::exchange(entry_stands, true)) {
+      EXPECT_TRUE(b.Open(0).ok()) << "while a stands still";
+    }
+    return OkStatus();
+  });
+  EXPECT_EQ(a.Complete(RequestOf(1, 0, {"0-1-a"})).status().code(), absl::StatusCode::kAborted);
+  const auto opened = StorageOf("c").Open(0);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  ASSERT_EQ(opened->points.size(), 1u);
+  EXPECT_TRUE(opened->points[0].usable.ok()) << opened->points[0].usable;
+}
+
+TEST_F(CheckpointStorageTest, WhatStandsInTheLogUnsyncedStaysUsable) {
+  CheckpointStorage a = StorageOf("a");
+  ASSERT_TRUE(a.Open(0).ok());
+  WriteShared({"0-1-a", "0-2-a"});
+  files_.SetFault([&](Operation operation, const std::string& path) {
+    return operation == Operation::kSync && path.ends_with("/log") ? Unavailable("cannot sync {}", path) : OkStatus();
+  });
+  EXPECT_FALSE(a.Complete(RequestOf(1, 0, {"0-1-a"})).ok());
+  files_.SetFault({});
+  const auto opened = StorageOf("b").Open(0);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  ASSERT_EQ(opened->points.size(), 1u);
+  EXPECT_TRUE(opened->points[0].usable.ok()) << opened->points[0].usable;
 }
 
 TEST_F(CheckpointStorageTest, AMetadataFileOfAnotherIsNotReplaced) {
