@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/crash_report.h"
+#include "base/fault_point.h"
 #include "base/logging.h"
 #include "runtime/event_gate.h"
 #include "runtime/operator_event.h"
@@ -503,7 +504,8 @@ class Attempt::Impl {
                         .subtask = subtask,
                         .vertex_name = vertex.name(),
                         .buffer_timeout_ms = graph_.config().GetDurationMs("execution.buffer-timeout.interval"),
-                        .exactly_once = graph_.config().GetString("execution.checkpointing.mode") == "EXACTLY_ONCE",
+                        .exactly_once = graph_.config().GetString("execution.checkpointing.mode") == "EXACTLY_ONCE" &&
+                                        !IsOmitted(Omission::kBarrierAlignment),
                         .parallelism = vertex.parallelism(),
                         .max_parallelism = vertex.max_parallelism(),
                         .restore = restore_};

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/fault_point.h"
 #include "base/hash.h"
 #include "base/logging.h"
 
@@ -61,7 +62,7 @@ StatusOr<proto::StateSegment> StateFileWriter::Append(std::string_view bytes, ui
 }
 
 Status StateFileWriter::Finish() {
-  EAGRE_RETURN_IF_ERROR(file_->Sync());
+  if (!IsOmitted(Omission::kSyncBeforeCompletion)) EAGRE_RETURN_IF_ERROR(file_->Sync());
   EAGRE_RETURN_IF_ERROR(file_->Close());
   EAGRE_RETURN_IF_ERROR(files_.SyncDirectory(ParentPath(path_)));
   finished_ = true;

@@ -1,25 +1,14 @@
-// A job that notices when its state is not what it should be, whatever was killed: what it sees that cannot be is a
-// record for a sink which fails the job for good.
-//   --records N --parallelism P --rate R (records per second; 0: as fast as it goes) --output FOLDER
-//
-// Every key has a sequence 0, 1, 2, ..., which must arrive without a gap and without a repetition. What is written
-// follows from the input alone, so the output of two runs is the same multiset of lines.
+#include "tests/chaos/jobs/self_verifying.h"
+
 #include <fmt/format.h>
 
-#include <cstdint>
 #include <memory>
-#include <string>
+#include <utility>
+#include <vector>
 
-#include <eagre/eagre.h>
-
-using namespace eagre;
-using namespace std::chrono_literals;
-
+namespace eagre {
 namespace {
 
-// What a subtask of the source has in a row (connectors/generator/index_range.h): the records of a key all come from
-// one, so their order is that of their numbers.
-constexpr int64_t kBlock = 1024;
 constexpr int64_t kFirstMs = 1'000'000;
 constexpr int64_t kRemembered = 8;
 
@@ -27,8 +16,9 @@ struct Numbered {
   int64_t key = 0;
   int64_t number = 0;  // of the key
   int64_t at = 0;
+  int64_t position = 0;  // in its subtask of the source
 };
-EAGRE_RECORD(Numbered, key, number, at);
+EAGRE_RECORD(Numbered, key, number, at, position);
 
 struct Line {
   std::string what;
@@ -45,8 +35,30 @@ EAGRE_RECORD(Violation, text);
 
 const OutputTag<Violation> kViolations{"violations"};
 
+// Beside the source, with state that has no key: nothing of a subtask is left out or comes again.
+class CountPositions final : public ProcessFunction<Numbered, Numbered>, public CheckpointedFunction {
+ public:
+  Status InitializeState(bool restored) override {
+    if (next_.Empty()) next_.Add(0);
+    return OkStatus();
+  }
+  void ProcessElement(const Numbered& event, Context& context, Collector<Numbered>& out) override {
+    int64_t& next = next_.Mutable().front();
+    if (event.position != next) {
+      context.Output(kViolations, {fmt::format("position {} of a source came, {} was next", event.position, next)});
+    }
+    ++next;
+    out.Collect(event);
+  }
+
+ private:
+  OperatorListState<int64_t> next_{this, "next"};
+};
+
 class Verify final : public KeyedProcessFunction<int64_t, Numbered, Line> {
  public:
+  explicit Verify(int64_t timer_delay_ms) : timer_delay_ms_(timer_delay_ms) {}
+
   void ProcessElement(const Numbered& event, Context& context, Collector<Line>& out) override {
     int64_t& next = next_.Mutable();
     if (event.number != next) {
@@ -57,8 +69,8 @@ class Verify final : public KeyedProcessFunction<int64_t, Numbered, Line> {
     sum_.Mutable() += event.number;
     out.Collect({"event", event.key, event.at, *sum_.Get()});
     if (event.number % 4 == 0) {
-      context.RegisterEventTimeTimer(event.at + 3'000);
-      event_timers_.Add(event.at + 3'000);
+      context.RegisterEventTimeTimer(event.at + timer_delay_ms_);
+      event_timers_.Add(event.at + timer_delay_ms_);
     }
     if (event.number % 8 == 0) {
       context.RegisterProcessingTimeTimer(context.current_processing_time() + 50);
@@ -92,6 +104,7 @@ class Verify final : public KeyedProcessFunction<int64_t, Numbered, Line> {
     remembered_.Put(event.number % kRemembered, event.number);
   }
 
+  const int64_t timer_delay_ms_;
   ValueState<int64_t> next_{this, "next"};
   ValueState<int64_t> sum_{this, "sum"};
   MapState<int64_t, int64_t> remembered_{this, "remembered"};
@@ -114,27 +127,40 @@ class Alarm final : public Sink<Violation> {
   };
 };
 
+// Record `i` of the input.
+Numbered MakeNumbered(int64_t i, const SelfVerifyingOptions& options) {
+  const int64_t keys = options.keys_per_subtask * options.parallelism;
+  const int64_t block = options.records_per_second > 0 ? 1 : SelfVerifyingOptions::kBlock;
+  return {.key = i % keys,
+          .number = i / keys,
+          .at = kFirstMs + i,
+          .position = i / block / options.parallelism * block + i % block};
+}
+
 }  // namespace
 
-EAGRE_JOB(job, args) {
-  job.SetName("self-verifying");
-  const int64_t keys = kBlock * args.GetInt("parallelism", 2);
-  const auto make = [keys](int64_t i, Numbered& event) { event = {i % keys, i / keys, kFirstMs + i}; };
-  auto events = job.Read(Generate<Numbered>(args.GetInt("records", 100'000), make)
-                             .RatePerSecond(static_cast<double>(args.GetInt("rate", 0))))
+void DescribeSelfVerifying(Job& job, const SelfVerifyingOptions& options) {
+  FileSystem& files = options.files != nullptr ? *options.files : PosixFileSystem();
+  const auto make = [options](int64_t i, Numbered& event) { event = MakeNumbered(i, options); };
+  auto events = job.Read(Generate<Numbered>(options.records, make).RatePerSecond(options.records_per_second))
                     .Uid("events")
                     .WithWatermarks(Monotonous(), [](const Numbered& event) { return event.at; });
-  auto verified = events.KeyBy(&Numbered::key).Process(Verify());
-  verified.Uid("verify").WriteTo(NdjsonSink(args.Get("output"), "events")).Uid("event-files");
+  auto counted = events.Process(CountPositions());
+  counted.Uid("positions");
+  counted.SideOutput(kViolations).WriteTo(Alarm()).Uid("alarm-of-positions");
+  auto verified = counted.KeyBy(&Numbered::key).Process(Verify(options.timer_delay.count()));
+  verified.Uid("verify").WriteTo(NdjsonSink(options.output, "events").On(files)).Uid("event-files");
   verified.SideOutput(kViolations).WriteTo(Alarm()).Uid("alarm");
-  events.KeyBy(&Numbered::key)
-      .Window(Tumbling(5s))
+  counted.KeyBy(&Numbered::key)
+      .Window(Tumbling(options.window))
       .Aggregate(
           int64_t{0}, [](int64_t& sum, const Numbered& event) { sum += event.number + 1; },
           [](const int64_t& key, const TimeWindow& window, const int64_t& sum, Collector<Line>& out) {
             out.Collect({"window", key, window.start, sum});
           })
       .Uid("windows")
-      .WriteTo(NdjsonSink(args.Get("output"), "windows"))
+      .WriteTo(NdjsonSink(options.output, "windows").On(files))
       .Uid("window-files");
 }
+
+}  // namespace eagre
