@@ -7,6 +7,9 @@
 namespace eagre {
 namespace {
 
+// In the place of a machine: the disk has it, although nobody has synced it.
+constexpr int kDisk = -2;
+
 Status Failed(std::string_view action, std::string_view path, absl::StatusCode code, std::string_view why) {
   return MakeStatus(code, fmt::format("cannot {} {}: {}", action, path, why));
 }
@@ -53,7 +56,21 @@ SimDisk::SimDisk(SimScheduler& scheduler) : scheduler_(scheduler), root_(std::ma
 }
 SimDisk::~SimDisk() = default;
 
-SimDisk::Node* SimDisk::Find(std::string_view path) const {
+void SimDisk::See(Node& folder, std::string_view name, int observer) {
+  std::vector<int> seen;  // with a change goes what its machine had done before it
+  for (auto change = folder.unsynced.rbegin(); change != folder.unsynced.rend(); ++change) {
+    if (change->machine == observer || change->machine == kDisk) continue;
+    const bool sees = name.empty() ||
+                      std::any_of(change->entries.begin(), change->entries.end(),
+                                  [name](const auto& entry) { return entry.first == name; }) ||
+                      std::find(seen.begin(), seen.end(), change->machine) != seen.end();
+    if (!sees) continue;
+    seen.push_back(change->machine);
+    change->machine = kDisk;
+  }
+}
+
+SimDisk::Node* SimDisk::Find(std::string_view path, int observer) {
   Node* node = root_.get();
   while (!path.empty()) {
     const size_t slash = std::min(path.find('/'), path.size());
@@ -61,17 +78,20 @@ SimDisk::Node* SimDisk::Find(std::string_view path) const {
     path.remove_prefix(std::min(slash + 1, path.size()));
     if (name.empty()) continue;
     if (!node->folder) return nullptr;
+    See(*node, name, observer);
     const auto found = node->entries.find(std::string(name));
     if (found == node->entries.end()) return nullptr;
     node = found->second.get();
   }
+  if (node->writer != observer) node->writer = kDisk;
   return node;
 }
 
-StatusOr<std::pair<SimDisk::Node*, std::string>> SimDisk::FindParent(std::string_view path,
-                                                                     std::string_view action) const {
-  Node* parent = Find(ParentPath(path));
+StatusOr<std::pair<SimDisk::Node*, std::string>> SimDisk::FindParent(std::string_view path, std::string_view action,
+                                                                     int observer) {
+  Node* parent = Find(ParentPath(path), observer);
   if (parent == nullptr || !parent->folder) return NoSuch(action, path);
+  See(*parent, BaseName(path), observer);
   return std::pair(parent, std::string(BaseName(path)));
 }
 
@@ -223,16 +243,17 @@ class SimFiles::Writable final : public WritableFile {
 
 StatusOr<std::unique_ptr<ReadableFile>> SimFiles::OpenForRead(const std::string& path) {
   EAGRE_RETURN_IF_ERROR(Begin("open", path));
-  EAGRE_ASSIGN_OR_RETURN(const auto where, disk_.FindParent(path, "open"));
+  EAGRE_ASSIGN_OR_RETURN(const auto where, disk_.FindParent(path, "open", machine()));
   const auto found = where.first->entries.find(where.second);
   if (found == where.first->entries.end()) return NoSuch("open", path);
   if (found->second->folder) return Failed("read", path, absl::StatusCode::kUnavailable, "Is a directory");
+  if (found->second->writer != machine()) found->second->writer = kDisk;
   return std::make_unique<Readable>(*this, path, found->second);
 }
 
 StatusOr<std::unique_ptr<WritableFile>> SimFiles::OpenForWrite(const std::string& path, OpenMode mode) {
   EAGRE_RETURN_IF_ERROR(Begin("create", path));
-  EAGRE_ASSIGN_OR_RETURN(const auto where, disk_.FindParent(path, "write"));
+  EAGRE_ASSIGN_OR_RETURN(const auto where, disk_.FindParent(path, "write", machine()));
   const auto found = where.first->entries.find(where.second);
   SimDisk::NodePtr node;
   if (found == where.first->entries.end()) {
@@ -253,8 +274,8 @@ StatusOr<std::unique_ptr<WritableFile>> SimFiles::OpenForWrite(const std::string
 
 Status SimFiles::Rename(const std::string& from, const std::string& to) {
   EAGRE_RETURN_IF_ERROR(Begin("rename", to));
-  EAGRE_ASSIGN_OR_RETURN(const auto source, disk_.FindParent(from, "rename"));
-  EAGRE_ASSIGN_OR_RETURN(const auto target, disk_.FindParent(to, "rename to"));
+  EAGRE_ASSIGN_OR_RETURN(const auto source, disk_.FindParent(from, "rename", machine()));
+  EAGRE_ASSIGN_OR_RETURN(const auto target, disk_.FindParent(to, "rename to", machine()));
   const auto found = source.first->entries.find(source.second);
   if (found == source.first->entries.end()) return NoSuch("rename", from);
   if (source.first == target.first) {
@@ -269,8 +290,8 @@ Status SimFiles::Rename(const std::string& from, const std::string& to) {
 
 Status SimFiles::Link(const std::string& from, const std::string& to) {
   EAGRE_RETURN_IF_ERROR(Begin("link", to));
-  EAGRE_ASSIGN_OR_RETURN(const auto source, disk_.FindParent(from, "link"));
-  EAGRE_ASSIGN_OR_RETURN(const auto target, disk_.FindParent(to, "link to"));
+  EAGRE_ASSIGN_OR_RETURN(const auto source, disk_.FindParent(from, "link", machine()));
+  EAGRE_ASSIGN_OR_RETURN(const auto target, disk_.FindParent(to, "link to", machine()));
   const auto found = source.first->entries.find(source.second);
   if (found == source.first->entries.end()) return NoSuch("link", from);
   if (target.first->entries.contains(target.second)) return IsThere("link to", to);
@@ -291,15 +312,16 @@ FileInfo InfoOf(std::string path, const auto& node) {
 
 StatusOr<FileInfo> SimFiles::Stat(const std::string& path) {
   EAGRE_RETURN_IF_ERROR(Begin("find", path));
-  const SimDisk::Node* node = disk_.Find(path);
+  const SimDisk::Node* node = disk_.Find(path, machine());
   if (node == nullptr) return NoSuch("find", path);
   return InfoOf(path, *node);
 }
 
 StatusOr<std::vector<FileInfo>> SimFiles::List(const std::string& directory) {
   EAGRE_RETURN_IF_ERROR(Begin("list", directory));
-  const SimDisk::Node* node = disk_.Find(directory);
+  SimDisk::Node* node = disk_.Find(directory, machine());
   if (node == nullptr || !node->folder) return NoSuch("list", directory);
+  SimDisk::See(*node, "", machine());
   std::vector<FileInfo> entries;
   for (const auto& [name, child] : node->entries) entries.push_back(InfoOf(JoinPath(directory, name), *child));
   return entries;
@@ -310,11 +332,11 @@ Status SimFiles::CreateDirectories(const std::string& path) {
   for (size_t end = 0; end < path.size();) {
     end = std::min(path.find('/', end + 1), path.size());
     const std::string folder = path.substr(0, end);
-    if (const SimDisk::Node* there = disk_.Find(folder); there != nullptr) {
+    if (const SimDisk::Node* there = disk_.Find(folder, machine()); there != nullptr) {
       if (!there->folder) return IsThere("create the folder", folder);
       continue;
     }
-    EAGRE_ASSIGN_OR_RETURN(const auto where, disk_.FindParent(folder, "create the folder"));
+    EAGRE_ASSIGN_OR_RETURN(const auto where, disk_.FindParent(folder, "create the folder", machine()));
     auto node = std::make_shared<SimDisk::Node>();
     node->folder = true;
     Change(*where.first, {{where.second, std::move(node)}});
@@ -324,7 +346,7 @@ Status SimFiles::CreateDirectories(const std::string& path) {
 
 Status SimFiles::Remove(const std::string& path) {
   EAGRE_RETURN_IF_ERROR(Begin("remove", path));
-  EAGRE_ASSIGN_OR_RETURN(const auto where, disk_.FindParent(path, "remove"));
+  EAGRE_ASSIGN_OR_RETURN(const auto where, disk_.FindParent(path, "remove", machine()));
   const auto found = where.first->entries.find(where.second);
   if (found == where.first->entries.end()) return NoSuch("remove", path);
   if (!found->second->entries.empty()) {
@@ -335,7 +357,7 @@ Status SimFiles::Remove(const std::string& path) {
 }
 
 Status SimFiles::RemoveTree(const std::string& path) {
-  const SimDisk::Node* node = disk_.Find(path);
+  const SimDisk::Node* node = disk_.Find(path, machine());
   if (node == nullptr) return Begin("remove", path);
   if (node->folder) {
     std::vector<std::string> names;
@@ -348,7 +370,7 @@ Status SimFiles::RemoveTree(const std::string& path) {
 
 Status SimFiles::SyncDirectory(const std::string& directory) {
   EAGRE_RETURN_IF_ERROR(Begin("sync the folder", directory));
-  SimDisk::Node* node = disk_.Find(directory);
+  SimDisk::Node* node = disk_.Find(directory, machine());
   if (node == nullptr || !node->folder) return NoSuch("sync the folder", directory);
   if (disk_.ignores_folder_syncs_) return OkStatus();
   node->synced_entries = node->entries;

@@ -5,6 +5,7 @@
 //   - of a file, what was written since its last Sync may be there, or a part of it, or zeros in its place;
 //   - of a folder, the creations, links, renames and removals since its last SyncDirectory survive up to some point, in
 //     each folder for itself. A folder that was made is an entry of its parent like any other.
+// What another machine has seen of it is on the disk, and goes with that only.
 #pragma once
 
 #include <map>
@@ -45,9 +46,11 @@ class SimDisk {
   void Lose(Node& node, int machine, std::vector<const Node*>& seen);
   void LoseContent(Node& file, int machine);
   void LoseEntries(Node& folder, int machine);
-  Node* Find(std::string_view path) const;
+  Node* Find(std::string_view path, int observer);
   // The folder that has, or is to have, an entry of this path; and the entry's name.
-  StatusOr<std::pair<Node*, std::string>> FindParent(std::string_view path, std::string_view action) const;
+  StatusOr<std::pair<Node*, std::string>> FindParent(std::string_view path, std::string_view action, int observer);
+  // The machine sees what became of this name; of all names when it is empty.
+  static void See(Node& folder, std::string_view name, int observer);
 
   SimScheduler& scheduler_;
   const NodePtr root_;
