@@ -93,9 +93,12 @@ std::string RenderCheckpoints(const proto::CheckpointDetails& checkpoints) {
       checkpoints.completed_count(), checkpoints.failed_count(), checkpoints.triggered());
   if (checkpoints.has_latest()) {
     const proto::CompletedCheckpoint& latest = checkpoints.latest();
-    text += fmt::format("  Last complete: {} of {}, {} bytes ({} written for it), took {}\n    {}\n",
+    const std::string in_flight = latest.in_flight_bytes() == 0
+                                      ? ""
+                                      : fmt::format(", {} of them in flight", FormatCount(latest.in_flight_bytes()));
+    text += fmt::format("  Last complete: {} of {}, {} bytes ({} written for it{}), took {}\n    {}\n",
                         latest.checkpoint_id(), FormatIsoTime(latest.time_ms()), FormatCount(latest.state_bytes()),
-                        FormatCount(latest.written_bytes()), FormatDuration(latest.duration_ms()),
+                        FormatCount(latest.written_bytes()), in_flight, FormatDuration(latest.duration_ms()),
                         checkpoints.latest_path());
   }
   if (checkpoints.in_progress_id() != 0) text += fmt::format("  In progress: {}\n", checkpoints.in_progress_id());

@@ -221,6 +221,12 @@ void CheckpointCoordinator::SendCommand(int64_t checkpoint_id, proto::Checkpoint
   command.set_kind(kind);
   command.set_after(after_);
   if (pending_) command.set_time_ms(pending_->time_ms());
+  // A savepoint has nothing in flight in it: who goes on from there may be another version of the job.
+  if (kind == proto::CheckpointCommand::TRIGGER && options_.unaligned &&
+      (!request_ || request_->savepoint_path.empty())) {
+    command.set_unaligned(true);
+    command.set_aligned_timeout_ms(options_.aligned_timeout_ms);
+  }
   handlers_.send_to_workers(message);
 }
 
@@ -282,6 +288,7 @@ void CheckpointCoordinator::Complete() {
   completion.set_duration_ms(MonotonicMs() - pending_since_ms_);
   completion.set_state_bytes(pending_->state_bytes());
   completion.set_written_bytes(pending_->written_bytes());
+  completion.set_in_flight_bytes(pending_->in_flight_bytes());
   request.time_ms = executor_.clock().NowMs();
   if (request_) request.savepoint_path = request_->savepoint_path;
   io_.Post([this, alive = std::weak_ptr<bool>(alive_), storage = storage_, &executor = executor_,

@@ -47,6 +47,14 @@ StatusOr<CheckpointOptions> CheckpointOptions::FromConfiguration(const Configura
     return InvalidArgument("execution.checkpointing.timeout is {}; a checkpoint needs some time: expected more than 0",
                            config.Text("execution.checkpointing.timeout"));
   }
+  options.unaligned = config.GetBool("execution.checkpointing.unaligned.enabled");
+  options.aligned_timeout_ms = config.GetDurationMs("execution.checkpointing.aligned-checkpoint-timeout");
+  if (options.unaligned && options.mode != "EXACTLY_ONCE") {
+    return InvalidArgument(
+        "execution.checkpointing.unaligned.enabled is true, and execution.checkpointing.mode is {}: barriers that "
+        "nobody waits for have nothing to overtake; set the mode to EXACTLY_ONCE, or unaligned.enabled to false",
+        options.mode);
+  }
   if (const std::string directory = config.GetString(kDirectoryKey); !directory.empty()) {
     EAGRE_ASSIGN_OR_RETURN(options.directory, AbsolutePath(directory, kDirectoryKey));
   } else if (options.interval_ms > 0) {

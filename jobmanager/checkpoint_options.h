@@ -22,11 +22,13 @@ struct CheckpointOptions {
   int64_t min_pause_ms = 0;
   int64_t tolerable_failures = 0;
   int64_t retained = 1;
+  bool unaligned = false;
+  int64_t aligned_timeout_ms = 0;  // of unaligned ones
   Retention retention = Retention::kOnFailure;
   bool recover_with_duplicates = false;
 
   // Reads the job's effective configuration. INVALID_ARGUMENT names the key: an interval without a folder, a folder
-  // that is no absolute path.
+  // that is no absolute path, unaligned checkpoints that are not exactly once.
   static StatusOr<CheckpointOptions> FromConfiguration(const Configuration& config);
 };
 

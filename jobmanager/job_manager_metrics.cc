@@ -52,6 +52,7 @@ JobMetrics::JobMetrics(const MetricLabels& labels)
       last_checkpoint_id_(AddJobGauge(registry_, "lastCompletedCheckpointId", labels)),
       last_checkpoint_duration_(AddJobGauge(registry_, "lastCheckpointDuration", labels)),
       last_checkpoint_size_(AddJobGauge(registry_, "lastCheckpointSize", labels)),
+      last_checkpoint_in_flight_(AddJobGauge(registry_, "lastCheckpointPersistedData", labels)),
       last_checkpoint_full_size_(AddJobGauge(registry_, "lastCheckpointFullSize", labels)),
       last_checkpoint_metadata_size_(AddJobGauge(registry_, "lastCheckpointMetadataSize", labels)),
       last_checkpoint_completed_(AddJobGauge(registry_, "lastCheckpointCompletedTimestamp", labels)),
@@ -85,6 +86,7 @@ void JobMetrics::UpdateCheckpoints(const JobExecution& job) {
   last_checkpoint_id_.Set(of_latest(latest.checkpoint_id()));
   last_checkpoint_duration_.Set(of_latest(latest.duration_ms()));
   last_checkpoint_size_.Set(of_latest(latest.written_bytes()));
+  last_checkpoint_in_flight_.Set(of_latest(latest.in_flight_bytes()));
   last_checkpoint_full_size_.Set(of_latest(latest.state_bytes()));
   last_checkpoint_metadata_size_.Set(of_latest(latest.metadata_bytes()));
   last_checkpoint_completed_.Set(since_epoch(details.latest_completed_ms()));

@@ -56,6 +56,7 @@ class JobMetrics {
   Gauge& last_checkpoint_id_;
   Gauge& last_checkpoint_duration_;
   Gauge& last_checkpoint_size_;
+  Gauge& last_checkpoint_in_flight_;
   Gauge& last_checkpoint_full_size_;
   Gauge& last_checkpoint_metadata_size_;
   Gauge& last_checkpoint_completed_;

@@ -78,6 +78,7 @@ Status PendingCheckpoint::AddSubtask(const proto::CheckpointReport& report) {
   }
   state_bytes_ += report.state_bytes();
   written_bytes_ += report.written_bytes();
+  in_flight_bytes_ += report.in_flight_bytes();
   return OkStatus();
 }
 

@@ -36,6 +36,7 @@ class PendingCheckpoint {
   const std::vector<proto::OperatorSnapshot>& operators() const { return operators_; }
   int64_t state_bytes() const { return state_bytes_; }
   int64_t written_bytes() const { return written_bytes_; }
+  int64_t in_flight_bytes() const { return in_flight_bytes_; }
 
  private:
   proto::OperatorSnapshot* Find(int vertex, const std::string& operator_id);
@@ -51,6 +52,7 @@ class PendingCheckpoint {
   std::set<std::string> missing_coordinators_;      // operator ids
   int64_t state_bytes_ = 0;
   int64_t written_bytes_ = 0;
+  int64_t in_flight_bytes_ = 0;
 };
 
 }  // namespace eagre

@@ -37,6 +37,7 @@ struct SharedBatch;
 // The type-erased operations on batches of one record type. One static instance per type.
 struct BatchType {
   std::string_view name;
+  const TypeInfo* info;
   size_t record_bytes;  // sizeof the record, without what it owns on the heap
   size_t capacity;      // records in a full batch: about 128 KiB of objects, between 64 and 1024
   std::unique_ptr<Batch> (*create)();
@@ -160,6 +161,7 @@ const BatchType& TypedBatch<T>::Type() {
   static constexpr size_t kCapacity = std::clamp<size_t>(128 * 1024 / sizeof(T), 64, 1024);
   static const BatchType type{
       .name = TypeNameOf<T>(),
+      .info = &TypeInfoOf<T>(),
       .record_bytes = sizeof(T),
       .capacity = kCapacity,
       .create = [] { return std::unique_ptr<Batch>(new TypedBatch<T>()); },

@@ -45,6 +45,7 @@ struct TaskGauges {
   Gauge* back_pressured = nullptr;
   Gauge* is_back_pressured = nullptr;
   Gauge* watermark = nullptr;
+  Gauge* checkpoint_alignment = nullptr;
   Gauge* output_queue_bytes = nullptr;
   QueueGauges input_queue;
   QueueGauges output_queue;
@@ -209,6 +210,8 @@ class Attempt::Impl {
       gauges.back_pressured->Set(back_pressured);
       gauges.is_back_pressured->Set(back_pressured > 500 ? 1 : 0);
       gauges.watermark->Set(static_cast<double>(stats.watermark_ms.load(std::memory_order_relaxed)));
+      // In nanoseconds, as Flink has it.
+      gauges.checkpoint_alignment->Set(static_cast<double>(stats.alignment_ms.load(std::memory_order_relaxed)) * 1e6);
       gauges.output_queue_bytes->Set(static_cast<double>(gauges.task->chain().QueuedBytes()));
       Chain& chain = gauges.task->chain();
       gauges.input_queue.Set(gauges.task->InputLoad());
@@ -431,10 +434,57 @@ class Attempt::Impl {
           channel = exchange_.CreateInput(worker_of_slot_.at(SlotOf(edge.source_vertex(), source)),
                                           {e, source, subtask}, TypeOf(e), RunnerOf(vertex, subtask));
         }
-        inputs.push_back({std::move(channel), edge.target_input()});
+        inputs.push_back({.channel = std::move(channel),
+                          .input = edge.target_input(),
+                          .place = PlaceOf(e),
+                          .source = static_cast<uint32_t>(source)});
       }
     }
     return inputs;
+  }
+
+  // Of what is in flight on an edge, in checkpoints.
+  InFlightPlace PlaceOf(int e) const {
+    const proto::Edge& edge = chained_.job_graph.edges(e);
+    const proto::Vertex& source = chained_.job_graph.vertices(edge.source_vertex());
+    const proto::OperatorNode& source_operator = source.operators(edge.source_operator());
+    InFlightPlace place{.input = {}, .source_name = source_operator.name()};
+    place.input.set_input(edge.target_input());
+    place.input.set_source_operator_id(source_operator.id());
+    place.input.set_source_port(edge.source_port());
+    place.input.set_source_parallelism(source.parallelism());
+    for (int other = 0; other < e; ++other) {
+      const proto::Edge& before = chained_.job_graph.edges(other);
+      if (before.source_vertex() == edge.source_vertex() && before.source_operator() == edge.source_operator() &&
+          before.source_port() == edge.source_port() && before.target_vertex() == edge.target_vertex() &&
+          before.target_input() == edge.target_input()) {
+        place.input.set_ordinal(place.input.ordinal() + 1);
+      }
+    }
+    return place;
+  }
+
+  // How what stood before an operator of the vertex is divided anew: as the edge does it that it came by, or else any
+  // other of that input.
+  InFlightRoute RouteOf(int v, size_t node, const proto::InFlightInput& stored) const {
+    const StreamNode& stream_node = graph_.node(chained_.vertex_nodes[v][node]);
+    const StreamEdge* found = nullptr;
+    for (const StreamEdge& edge : stream_node.inputs) {
+      if (edge.input == stored.input() && found == nullptr) found = &edge;
+    }
+    Partitioning partitioning = found == nullptr ? Partitioning::kForward : found->partitioning;
+    for (int e = 0; node == 0 && e < chained_.job_graph.edges_size(); ++e) {
+      if (chained_.job_graph.edges(e).target_vertex() != v || !SamePlace(PlaceOf(e).input, stored)) continue;
+      found = chained_.edges[e];
+      partitioning = FromProto(chained_.job_graph.edges(e).partitioning());
+    }
+    InFlightRoute route;
+    if (found == nullptr) return route;
+    route.type = graph_.node(found->source_node).ports[found->source_port];
+    route.broadcast = partitioning == Partitioning::kBroadcast;
+    if (found->create_hasher) route.hasher = found->create_hasher();
+    if (partitioning == Partitioning::kCustom) route.partitioner = found->create_partitioner();
+    return route;
   }
 
   TaskScope& CreateScope(int v, int subtask) {
@@ -500,15 +550,18 @@ class Attempt::Impl {
     ConnectPorts(v, subtask, stream_nodes, nodes);
     auto chain = std::make_unique<Chain>(std::move(nodes));
     for (TaskOperatorContext* context : contexts) context->Attach(*chain);
-    TaskOptions options{.vertex = v,
-                        .subtask = subtask,
-                        .vertex_name = vertex.name(),
-                        .buffer_timeout_ms = graph_.config().GetDurationMs("execution.buffer-timeout.interval"),
-                        .exactly_once = graph_.config().GetString("execution.checkpointing.mode") == "EXACTLY_ONCE" &&
-                                        !IsOmitted(Omission::kBarrierAlignment),
-                        .parallelism = vertex.parallelism(),
-                        .max_parallelism = vertex.max_parallelism(),
-                        .restore = restore_};
+    TaskOptions options{
+        .vertex = v,
+        .subtask = subtask,
+        .vertex_name = vertex.name(),
+        .buffer_timeout_ms = graph_.config().GetDurationMs("execution.buffer-timeout.interval"),
+        .exactly_once = graph_.config().GetString("execution.checkpointing.mode") == "EXACTLY_ONCE" &&
+                        !IsOmitted(Omission::kBarrierAlignment),
+        .parallelism = vertex.parallelism(),
+        .max_parallelism = vertex.max_parallelism(),
+        .restore = restore_,
+        .most_in_flight_bytes = graph_.config().GetBytes("execution.checkpointing.unaligned.max-in-flight-size"),
+        .route = [this, v](size_t node, const proto::InFlightInput& place) { return RouteOf(v, node, place); }};
     for (const auto& node : vertex.operators()) options.operator_ids.push_back(node.id());
     auto task = std::make_unique<Task>(std::move(options), std::move(chain), CreateInputs(v, subtask),
                                        CreateCheckpoints(v, subtask));
@@ -649,6 +702,7 @@ class Attempt::Impl {
          .back_pressured = gauge("backPressuredTimeMsPerSecond"),
          .is_back_pressured = gauge("isBackPressured"),
          .watermark = gauge("currentInputWatermark"),
+         .checkpoint_alignment = gauge("checkpointAlignmentTime"),
          .output_queue_bytes = gauge("Shuffle_Netty_Output_Buffers_outputQueueSize"),
          .input_queue = {.length = {gauge("Shuffle_Netty_Input_Buffers_inputQueueLength"),
                                     gauge("buffers_inputQueueLength")},

@@ -23,6 +23,10 @@ class BarrierAlignment {
 
   // The input is not to be read now.
   bool blocked(size_t input) const { return exactly_once_ && inputs_[input].arrived && aligning_id_ != 0; }
+  // The input has delivered the barrier of this checkpoint, which is being aligned.
+  bool arrived(size_t input, int64_t checkpoint_id) const {
+    return checkpoint_id == aligning_id_ && inputs_[input].arrived;
+  }
   // The newest checkpoint that was aligned, being aligned or aborted.
   int64_t last_id() const { return last_id_; }
   // From the first barrier of the last alignment to its last.

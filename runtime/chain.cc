@@ -14,6 +14,10 @@ namespace {
 // Calls into operators per Run: with batches of about a thousand records this keeps a step well under a millisecond.
 constexpr int kCallsPerRun = 16;
 
+size_t BytesOf(const Batch& batch) {
+  return std::max(batch.size(), batch.type().capacity) * batch.type().record_bytes;
+}
+
 std::string DemangledName(const std::type_info& type) {
   int status = 0;
   std::unique_ptr<char, void (*)(void*)> name(abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), std::free);
@@ -88,9 +92,47 @@ void Chain::PushBatch(int input, std::unique_ptr<Batch> batch, OriginRef origin)
 }
 
 void Chain::PushEvent(const ControlEvent& event) {
-  EAGRE_DCHECK(drained_);
-  nodes_[0].incoming = event;
+  EAGRE_DCHECK(takes_events());
+  ChainNode& head = nodes_[0];
+  if (head.stands && event.kind != ControlEvent::Kind::kBarrier) {
+    head.waiting.push_back({.event = event});
+  } else {
+    head.incoming = event;
+  }
+  cursor_ = 0;
+  drained_ = stands_ = false;
+}
+
+void Chain::set_overtaking(bool overtaking, size_t most_bytes) {
+  overtaking_ = overtaking;
+  most_waiting_bytes_ = most_bytes;
+  if (overtaking) return;
+  for (ChainNode& node : nodes_) node.stands = false;
+  stands_ = false;
+}
+
+void Chain::PutBefore(int node, WaitingElement element) {
+  if (element.batch != nullptr) waiting_bytes_ += BytesOf(*element.batch);
+  nodes_[node].waiting.push_back(std::move(element));
   drained_ = false;
+}
+
+void Chain::TakeWaiting(ChainNode& node) {
+  WaitingElement element = std::move(node.waiting.front());
+  node.waiting.pop_front();
+  if (element.batch == nullptr) {
+    node.incoming = element.event;
+    return;
+  }
+  waiting_bytes_ -= BytesOf(*element.batch);
+  node.input = std::move(element.batch);
+  node.input_index = element.input_index;
+  node.position = 0;
+  node.input_origin = std::move(element.origin);
+}
+
+bool Chain::HasWork(const ChainNode& node) {
+  return node.incoming.has_value() || (node.input != nullptr && !node.input->empty()) || !node.waiting.empty();
 }
 
 StatusOr<SourceOperator::Produced> Chain::Produce() {
@@ -114,22 +156,37 @@ std::unique_ptr<Batch> Chain::TakeInput() {
   return std::move(nodes_[0].input);
 }
 
+// Hands the port's first batch to the chained operator.
+Chain::Step Chain::PassBatch(ChainNode& node, ChainPort& port) {
+  ChainNode& child = nodes_[port.child];
+  std::unique_ptr<Batch>& batch = *port.output->Front();
+  const auto records = static_cast<int64_t>(batch->size());
+  if (child.stands && waiting_bytes_ <= most_waiting_bytes_) {
+    waiting_bytes_ += BytesOf(*batch);
+    std::unique_ptr<Batch> empty = port.output->type().create();
+    child.waiting.push_back({.batch = std::exchange(batch, std::move(empty)), .origin = node.origin});
+  } else if (HasWork(child)) {
+    cursor_ = port.child;
+    return Step::kMoved;
+  } else {
+    if (child.input == nullptr) child.input = port.output->type().create();
+    std::swap(batch, child.input);
+    child.input_index = 0;
+    child.position = 0;
+    child.input_origin = node.origin;
+    cursor_ = port.child;
+  }
+  node.context->metrics().records_out->Add(records);
+  child.context->metrics().records_in->Add(records);
+  port.output->PopFront();
+  return Step::kMoved;
+}
+
 Chain::Step Chain::PassRecords(ChainNode& node) {
   for (ChainPort& port : node.ports) {
     while (std::unique_ptr<Batch>* front = port.output->Front()) {
+      if (port.child >= 0) return PassBatch(node, port);
       const auto records = static_cast<int64_t>((*front)->size());
-      if (port.child >= 0) {
-        ChainNode& child = nodes_[port.child];
-        if (child.input == nullptr) child.input = port.output->type().create();
-        std::swap(*front, child.input);
-        child.position = 0;
-        child.input_origin = node.origin;
-        node.context->metrics().records_out->Add(records);
-        child.context->metrics().records_in->Add(records);
-        port.output->PopFront();
-        cursor_ = port.child;
-        return Step::kMoved;
-      }
       for (size_t& w = port.writer_position; w < port.writers.size(); ++w) {
         if (!port.writers[w]->SetOrigin(node.origin)) return Step::kBlocked;
         if (!port.writers[w]->Write(*front, w + 1 == port.writers.size())) return Step::kBlocked;
@@ -147,8 +204,16 @@ Chain::Step Chain::PassEvent(ChainNode& node) {
   for (size_t& p = node.port_position; p < node.ports.size();) {
     ChainPort& port = node.ports[p];
     if (port.child >= 0) {
-      nodes_[port.child].incoming = event;
+      ChainNode& child = nodes_[port.child];
+      const bool barrier = event.kind == ControlEvent::Kind::kBarrier;
+      if (child.stands && !barrier) {
+        child.waiting.push_back({.event = event});
+        ++p;
+        continue;
+      }
       cursor_ = port.child;
+      if (HasWork(child) && !child.stands) return Step::kMoved;
+      child.incoming = event;
       ++p;
       return Step::kMoved;
     }
@@ -229,18 +294,40 @@ StatusOr<Chain::Step> Chain::StepNode(ChainNode& node) {
       node.origin));
   if (passed != Step::kNothing) return passed;
   if (!node.queued.empty()) return PassEvent(node);
-  const bool has_input = node.input != nullptr && !node.input->empty();
-  if ((node.incoming.has_value() || has_input) && node.op->blocked()) return Step::kBlocked;
+  if (!HasWork(node)) return Step::kNothing;
+  if (overtaking_) {
+    const bool barrier = node.incoming.has_value() && node.incoming->kind == ControlEvent::Kind::kBarrier;
+    // An event that it is handling is handled to its end, unless that may take long.
+    const bool interruptible = barrier || !node.incoming.has_value() || node.op->blocked();
+    node.stands = node.stands || (interruptible && node.op->overtakable());
+    // Too much stands here: it is worked off first, as far as the operator goes on.
+    if (waiting_bytes_ > most_waiting_bytes_ && !barrier) node.stands = false;
+    if (node.stands) return StepBarrier(node);
+  }
+  if (node.op->blocked()) return Step::kBlocked;
   if (node.incoming.has_value()) {
     EAGRE_RETURN_IF_ERROR(HandleEvent(node));
     return Step::kMoved;
   }
-  if (has_input) {
+  if (node.input != nullptr && !node.input->empty()) {
     if (node.sends_at_once && !Flush()) return Step::kBlocked;
     EAGRE_RETURN_IF_ERROR(HandleInput(node));
     return Step::kMoved;
   }
-  return Step::kNothing;
+  TakeWaiting(node);
+  return Step::kMoved;
+}
+
+// Of a node that consumes nothing now: only the barrier is handled.
+StatusOr<Chain::Step> Chain::StepBarrier(ChainNode& node) {
+  if (!node.incoming.has_value()) return Step::kNothing;
+  if (node.incoming->kind != ControlEvent::Kind::kBarrier) {
+    // It was being handled when the barrier's turn came, and is handled anew.
+    node.waiting.push_front({.event = *std::exchange(node.incoming, std::nullopt)});
+    return Step::kNothing;
+  }
+  EAGRE_RETURN_IF_ERROR(HandleEvent(node));
+  return node.incoming.has_value() && node.op->blocked() ? Step::kBlocked : Step::kMoved;
 }
 
 StatusOr<Chain::Progress> Chain::Run() {
@@ -249,13 +336,26 @@ StatusOr<Chain::Progress> Chain::Run() {
     EAGRE_ASSIGN_OR_RETURN(const Step step, StepNode(nodes_[cursor_]));
     if (step == Step::kBlocked) return Progress::kBlocked;
     if (step == Step::kMoved) continue;
-    if (cursor_ == 0) {
-      drained_ = true;
-      return Progress::kDrained;
+    if (cursor_ > 0) {
+      cursor_ = nodes_[cursor_].parent;
+      continue;
     }
-    cursor_ = nodes_[cursor_].parent;
+    if (MoveToWork()) continue;
+    drained_ = !overtaking_ || std::none_of(nodes_.begin(), nodes_.end(), HasWork);
+    stands_ = !drained_;
+    return drained_ ? Progress::kDrained : Progress::kStands;
   }
   return Progress::kYield;
+}
+
+// To the last node with something before it that it may consume; false when there is none.
+bool Chain::MoveToWork() {
+  for (size_t i = nodes_.size(); i-- > 0;) {
+    if (nodes_[i].stands || !HasWork(nodes_[i])) continue;
+    cursor_ = static_cast<int>(i);
+    return true;
+  }
+  return false;
 }
 
 bool Chain::Flush() {

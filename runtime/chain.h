@@ -5,6 +5,11 @@
 // handling, events that it is passing on. Nodes are in pre-order: a parent comes before its children, and node 0 is the
 // head. A node is handed something only when its whole subtree has nothing in hand, which keeps records and events in
 // order.
+//
+// A barrier that *overtakes* does not wait for operators that may be long in consuming what they were handed
+// (Operator::overtakable). What comes for such a node lines up before it, the rest of the chain works off what it has,
+// and then the barrier passes: the node handles it between two calls of Process, and what stood before the node then is
+// part of the checkpoint.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +26,14 @@
 #include "runtime/partition_writer.h"
 
 namespace eagre {
+
+// What lines up before a node: a batch, or an event when there is none.
+struct WaitingElement {
+  std::unique_ptr<Batch> batch;
+  ControlEvent event;
+  int input_index = 0;
+  OriginRef origin;
+};
 
 // One output port of a node: either one chained child, or any number of edges to other tasks.
 struct ChainPort {
@@ -46,8 +59,10 @@ struct ChainNode {
   OriginRef input_origin;  // of the records in `input`
   OriginRef origin;        // of what the node does now and has in its ports
   std::optional<ControlEvent> incoming;
-  std::deque<ControlEvent> queued;  // to be passed on, behind what the ports hold
-  size_t port_position = 0;         // the port that queued.front() is at
+  std::deque<WaitingElement> waiting;  // behind `incoming` and `input`
+  bool stands = false;                 // consumes nothing until the barrier that overtakes has passed
+  std::deque<ControlEvent> queued;     // to be passed on, behind what the ports hold
+  size_t port_position = 0;            // the port that queued.front() is at
 };
 
 // Used by the slot's thread only.
@@ -56,6 +71,7 @@ class Chain {
   enum class Progress {
     kDrained,  // nothing is in hand
     kBlocked,  // an output channel is full
+    kStands,   // nothing is in hand but what stands before nodes for a barrier to overtake it
     kYield,    // there is more to do, but it is somebody else's turn
   };
 
@@ -74,9 +90,19 @@ class Chain {
   // Closes every operator that was opened, also after failures; returns the first failure.
   Status Close(bool failed);
 
-  // Hands the head something. REQUIRES: drained.
+  // Hands the head a batch. REQUIRES: drained.
   void PushBatch(int input, std::unique_ptr<Batch> batch, OriginRef origin = nullptr);
+  // REQUIRES: takes_events.
   void PushEvent(const ControlEvent& event);
+  // From now on, until it is set to false, barriers overtake. Not more than about `most_bytes` line up: beyond, nodes
+  // consume, or block, as ever. Any time.
+  void set_overtaking(bool overtaking, size_t most_bytes = 0);
+  bool takes_events() const { return drained_ || stands_; }
+  // Puts something before a node, behind what stands there: what a barrier had overtaken. Before the first Run.
+  void PutBefore(int node, WaitingElement element);
+  // Calls visit(input, batch, position, event) for everything that stands before the node; `batch` is null for events.
+  template <typename F>
+  void ForEachWaiting(size_t node, F&& visit) const;
   // Lets a source at the head produce. REQUIRES: drained.
   StatusOr<SourceOperator::Produced> Produce();
   // Works off what is in hand.
@@ -123,6 +149,11 @@ class Chain {
   template <typename F>
   Status Guard(ChainNode& node, F&& call, const OriginRef& origin = nullptr);
   StatusOr<Step> StepNode(ChainNode& node);
+  StatusOr<Step> StepBarrier(ChainNode& node);
+  static bool HasWork(const ChainNode& node);
+  void TakeWaiting(ChainNode& node);
+  bool MoveToWork();
+  Step PassBatch(ChainNode& node, ChainPort& port);
   Step PassRecords(ChainNode& node);
   Step PassEvent(ChainNode& node);
   void NoteFailure(const ChainNode& node, const OriginRef& origin);
@@ -135,6 +166,10 @@ class Chain {
   SourceOperator* source_ = nullptr;
   int cursor_ = 0;
   bool drained_ = true;
+  bool stands_ = false;  // what Run last returned
+  bool overtaking_ = false;
+  size_t waiting_bytes_ = 0;  // in batches that line up, as memory that they take
+  size_t most_waiting_bytes_ = 0;
   size_t opened_ = 0;
   bool skips_operators_ = false;
   std::function<void(size_t node)> on_barrier_;
@@ -143,5 +178,15 @@ class Chain {
   std::string failed_operator_id_;
   OriginRef failed_origin_;
 };
+
+template <typename F>
+void Chain::ForEachWaiting(size_t index, F&& visit) const {
+  const ChainNode& node = nodes_[index];
+  const bool has_input = node.input != nullptr && node.position < node.input->size();
+  if (has_input) visit(node.input_index, node.input.get(), node.position, ControlEvent());
+  for (const WaitingElement& element : node.waiting) {
+    visit(element.input_index, element.batch.get(), size_t{0}, element.event);
+  }
+}
 
 }  // namespace eagre

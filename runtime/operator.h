@@ -122,6 +122,9 @@ class Operator {
   // The operator waits for something outside (a sink's client library is full) and wakes the slot when it can go on.
   // The task then counts as blocked on output; nothing is handed to the operator meanwhile.
   virtual bool blocked() const { return false; }
+  // A barrier need not wait until the operator has consumed what it was handed: OnBarrier may come between two calls of
+  // Process, and what is not consumed then is stored with the checkpoint. Asked while a barrier is to overtake.
+  virtual bool overtakable() const { return false; }
   // The states that checkpoints contain; they live as long as the operator. Called once, after Open.
   virtual void CollectStates(std::vector<CheckpointedState*>& states) {}
   // The states are restored, if there was something to restore; the first input follows.

@@ -21,4 +21,11 @@ Status PiecewiseOperator::Process(int input, std::unique_ptr<Batch>& batch, size
   return OkStatus();
 }
 
+// Between two records; what a blocked operator has of one it has not consumed.
+bool PiecewiseOperator::overtakable() const {
+  return op_->overtakable() || std::all_of(pieces_.begin(), pieces_.end(), [](const Piece& piece) {
+           return piece.batch == nullptr || piece.batch->empty();
+         });
+}
+
 }  // namespace eagre

@@ -25,6 +25,7 @@ class PiecewiseOperator final : public Operator {
   int64_t NextProcessingTimeMs() const override { return op_->NextProcessingTimeMs(); }
   Status OnEndOfInput(bool& done) override { return op_->OnEndOfInput(done); }
   bool blocked() const override { return op_->blocked(); }
+  bool overtakable() const override;
   void CollectStates(std::vector<CheckpointedState*>& states) override { op_->CollectStates(states); }
   Status Begin() override { return op_->Begin(); }
   Status OnBarrier(int64_t checkpoint_id, bool& done) override { return op_->OnBarrier(checkpoint_id, done); }

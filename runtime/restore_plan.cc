@@ -12,7 +12,7 @@ namespace {
 
 const proto::StateSnapshot* FindState(const proto::SubtaskSnapshot& subtask, const std::string& name) {
   for (const proto::StateSnapshot& state : subtask.states()) {
-    if (state.name() == name) return &state;
+    if (state.name() == name && !state.has_in_flight()) return &state;
   }
   return nullptr;
 }
@@ -73,25 +73,27 @@ Status RestorePlan::Restore(const proto::OperatorSnapshot& op, const Position& p
     if (const Status fits = state.BeginRestore(stored->schema()); !fits.ok()) {
       return WithContext(fits, fmt::format("operator '{}'", op.name()));
     }
-    for (const proto::StateSegment& segment : stored->segments()) {
-      EAGRE_RETURN_IF_ERROR(Apply(segment, state, is_mine));
-      if (inherits) inherited.push_back(segment);
-    }
+    EAGRE_RETURN_IF_ERROR(ForEachEntry(
+        *stored, [&](const StateEntry& entry) { return is_mine(entry) ? state.Restore(entry) : OkStatus(); }));
+    if (inherits) inherited.insert(inherited.end(), stored->segments().begin(), stored->segments().end());
   }
   return state.FinishRestore(inherits);
 }
 
-Status RestorePlan::Apply(const proto::StateSegment& segment, CheckpointedState& state,
-                          const std::function<bool(const StateEntry&)>& is_mine) const {
-  const StatusOr<std::string> bytes = ReadStateSegment(files_, root_, segment);
-  if (!bytes.ok()) return MarkDamagedCheckpoint(bytes.status());
-  StateEntryReader reader(*bytes);
-  StateEntry entry;
-  while (true) {
-    EAGRE_ASSIGN_OR_RETURN(const bool found, reader.Next(entry));
-    if (!found) return OkStatus();
-    if (is_mine(entry)) EAGRE_RETURN_IF_ERROR(state.Restore(entry));
+Status RestorePlan::ForEachEntry(const proto::StateSnapshot& state,
+                                 const std::function<Status(const StateEntry&)>& visit) const {
+  for (const proto::StateSegment& segment : state.segments()) {
+    const StatusOr<std::string> bytes = ReadStateSegment(files_, root_, segment);
+    if (!bytes.ok()) return MarkDamagedCheckpoint(bytes.status());
+    StateEntryReader reader(*bytes);
+    StateEntry entry;
+    while (true) {
+      EAGRE_ASSIGN_OR_RETURN(const bool found, reader.Next(entry));
+      if (!found) break;
+      EAGRE_RETURN_IF_ERROR(visit(entry));
+    }
   }
+  return OkStatus();
 }
 
 }  // namespace eagre

@@ -34,13 +34,12 @@ class RestorePlan {
   // state has not changed; else none.
   Status Restore(const proto::OperatorSnapshot& op, const Position& position, CheckpointedState& state,
                  std::vector<proto::StateSegment>& inherited) const;
+  // Visits the entries of one stored part, in order, until one fails.
+  Status ForEachEntry(const proto::StateSnapshot& state, const std::function<Status(const StateEntry&)>& visit) const;
   // True when every subtask of the operator had come to its end.
   static bool AllFinished(const proto::OperatorSnapshot& op);
 
  private:
-  Status Apply(const proto::StateSegment& segment, CheckpointedState& state,
-               const std::function<bool(const StateEntry&)>& is_mine) const;
-
   FileSystem& files_;
   const std::string root_;  // of the segments' files
   const bool own_files_;

@@ -1,8 +1,11 @@
 // A task: one subtask of a job vertex: its input channels, the merging of their event time, and the chain they feed.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +14,7 @@
 #include "base/status.h"
 #include "runtime/barrier_alignment.h"
 #include "runtime/chain.h"
+#include "runtime/in_flight.h"
 #include "runtime/task_checkpoints.h"
 #include "runtime/watermark_valve.h"
 
@@ -28,12 +32,18 @@ struct TaskStats {
   std::atomic<int64_t> idle_ns{0};
   std::atomic<int64_t> back_pressured_ns{0};
   std::atomic<int64_t> queued_bytes{0};
+  std::atomic<int64_t> alignment_ms{0};  // of the last checkpoint: from the first barrier to the last
 };
 
 struct TaskInput {
   std::unique_ptr<InputChannel> channel;
   int input = 0;               // the head operator's input that it belongs to: union edges share one
   OriginRef origin = nullptr;  // of the records that come
+  InFlightPlace place = {};    // of what a barrier overtakes there
+  uint32_t source = 0;         // the subtask that sends
+  // Taken from the channel and not handled yet: goes before what is in it.
+  std::deque<ChannelElement> backlog = {};
+  bool ended = false;  // its end was taken from the channel
 };
 
 struct TaskOptions {
@@ -46,6 +56,9 @@ struct TaskOptions {
   int max_parallelism = 128;
   std::vector<std::string> operator_ids;       // by node of the chain
   std::shared_ptr<const RestorePlan> restore;  // null: the task begins without state
+  // Of what barriers overtake, in a checkpoint and waiting to be handled.
+  int64_t most_in_flight_bytes = 256 << 20;
+  std::function<InFlightRoute(size_t node, const proto::InFlightInput&)> route;  // set where there is a `restore`
 };
 
 // Used by the slot's thread only, but for stats().
@@ -75,7 +88,9 @@ class Task {
   // Ends the task early; user functions are closed.
   void Abandon(TaskState state);
   // When Step should be called even if nothing woke the slot; kMaxWatermark: never.
-  int64_t NextWakeUpMs() const { return done_ ? kMaxWatermark : chain_->NextProcessingTimeMs(); }
+  int64_t NextWakeUpMs() const {
+    return done_ ? kMaxWatermark : std::min(chain_->NextProcessingTimeMs(), overtaking_.due_ms);
+  }
 
   const TaskOptions& options() const { return options_; }
   Chain& chain() { return *chain_; }
@@ -90,15 +105,30 @@ class Task {
   enum class Ending { kRunning, kLastWatermark, kEndOfInput, kFlush, kAwaitCommit };
 
   StatusOr<StepResult> StepWork(int64_t now_ns, int64_t now_ms, bool flush_when_idle);
+  StatusOr<StepResult> StepChain(int64_t now_ns, int64_t now_ms, bool flush_when_idle);
   StatusOr<StepResult> RunChain();
   StatusOr<bool> TakeElement();
+  StatusOr<bool> PollInput(size_t index, ChannelElement& element);
+  void PutAside(size_t index, ChannelElement element);
+  bool BarrierIsQueued(int64_t checkpoint_id) const;
+  void ScheduleOvertaking(const proto::CheckpointCommand& command);
+  void MaybeOvertake();
+  void Overtake(int64_t checkpoint_id);
+  StatusOr<bool> EmptyInputs();
+  bool HandOverInFlight();
+  void StoreWaiting(size_t node);
+  Status RestoreInFlightOf(size_t node, const proto::OperatorSnapshot& op);
   StatusOr<bool> ProduceFromSource();
   StatusOr<StepResult> StepEnding();
+  // The operators hear, or have heard, that their input has ended: it takes part in checkpoints without barriers.
+  bool end_is_handed_on() const { return ending_ == Ending::kFlush || ending_ == Ending::kAwaitCommit; }
   Status DeliverHeldEvents();
   StatusOr<StepResult> PushMerged(int64_t now_ms);
   StatusOr<StepResult> StepAwaitingCommit(int64_t now_ms);
   void OnBarrier(size_t input, int64_t checkpoint_id);
+  void EndOvertaking();
   Status RestoreStates();
+  RestorePlan::Position position() const;
   bool AllRestoredFinished() const;
   bool MaybeFlush(int64_t now_ns, bool idle);
 
@@ -108,6 +138,15 @@ class Task {
   WatermarkValve valve_;
   BarrierAlignment alignment_;
   std::unique_ptr<TaskCheckpoints> checkpoints_;
+  // The checkpoint whose barrier is to overtake, once that is due.
+  struct Overtaking {
+    int64_t checkpoint_id = 0;  // 0: none
+    int64_t timeout_ms = 0;
+    int64_t due_ms = kMaxWatermark;  // kNoTimestamp: so long after the next step
+  };
+  Overtaking overtaking_;
+  InFlightCapture capture_;
+  size_t backlog_bytes_ = 0;  // of memory that all backlogs take, about
   bool barrier_in_chain_ = false;
   bool end_reported_ = false;
   bool barrier_injected_ = false;  // and its states not all sealed yet

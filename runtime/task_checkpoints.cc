@@ -85,7 +85,33 @@ Status TaskCheckpoints::Restore(const RestorePlan& plan, const RestorePlan::Posi
 
 void TaskCheckpoints::Begin(int64_t checkpoint_id, int64_t trigger_ms, int64_t alignment_ms) {
   EAGRE_CHECK(!encoding_);
-  checkpoint_ = {.id = checkpoint_id, .trigger_ms = trigger_ms, .alignment_ms = alignment_ms};
+  checkpoint_ = {};
+  checkpoint_.id = checkpoint_id;
+  checkpoint_.trigger_ms = trigger_ms;
+  checkpoint_.alignment_ms = alignment_ms;
+  awaits_in_flight_ = false;
+}
+
+void TaskCheckpoints::AddInFlight(size_t node, InFlightEncoder::Stored stored) {
+  checkpoint_.bytes += stored.bytes.size();
+  checkpoint_.in_flight_bytes += stored.bytes.size();
+  Write(std::move(stored.bytes), stored.entries, checkpoint_.file, DeltaName(),
+        chains_.size() + checkpoint_.in_flight.size());
+  checkpoint_.in_flight.push_back({.node = node, .snapshot = std::move(stored.snapshot)});
+}
+
+void TaskCheckpoints::OnInFlightKnown(int64_t alignment_ms) {
+  awaits_in_flight_ = false;
+  checkpoint_.alignment_ms = alignment_ms;
+}
+
+void TaskCheckpoints::OnInFlightLost() {
+  awaits_in_flight_ = false;
+  checkpoint_.in_flight_lost = true;
+}
+
+std::string TaskCheckpoints::DeltaName() const {
+  return fmt::format("{}-{}", options_.attempt, checkpoint_.id);
 }
 
 void TaskCheckpoints::Seal(size_t node) {
@@ -116,12 +142,13 @@ bool TaskCheckpoints::EncodeSlice() {
     encoded += delta_.bytes() - before;
     if (done || delta_.bytes() >= kSegmentBytes) {
       checkpoint_.bytes += delta_.bytes();
-      Write(delta_, checkpoint_.file, fmt::format("{}-{}", options_.attempt, checkpoint_.id), next_chain_);
+      Write(delta_, checkpoint_.file, DeltaName(), next_chain_);
     }
     // A state that is not done has done as much as one slice may take.
     if (!done) return true;
     ++next_chain_;
   }
+  if (awaits_in_flight_) return false;
   encoding_ = false;
   const Checkpoint checkpoint = std::exchange(checkpoint_, {});
   std::vector<std::function<Status()>> first;
@@ -137,13 +164,17 @@ bool TaskCheckpoints::EncodeSlice() {
 void TaskCheckpoints::Write(StateEntryWriter& entries, std::shared_ptr<File>& file, const std::string& what,
                             size_t state) {
   if (entries.entries() == 0) return;
+  const uint64_t count = entries.entries();
+  Write(entries.Take(), count, file, what, state);
+}
+
+void TaskCheckpoints::Write(std::string bytes, uint64_t count, std::shared_ptr<File>& file, const std::string& what,
+                            size_t state) {
   if (file == nullptr) {
     file = std::make_shared<File>(
         *options_.files, options_.directory,
         fmt::format("{}/{}-v{}-s{}.state", kSharedFolder, what, options_.vertex, options_.subtask));
   }
-  const uint64_t count = entries.entries();
-  std::string bytes = entries.Take();
   unwritten_bytes_->fetch_add(bytes.size(), std::memory_order_relaxed);
   options_.io->Post(
       [file, state, count, bytes = std::move(bytes), unwritten = unwritten_bytes_, post = handlers_.post] {
@@ -172,7 +203,7 @@ void TaskCheckpoints::FinishFile(std::shared_ptr<File> file, std::vector<std::fu
   });
 }
 
-void TaskCheckpoints::OnDeltaWritten(const Checkpoint& checkpoint, StatusOr<std::vector<Written>> written) {
+void TaskCheckpoints::OnDeltaWritten(Checkpoint checkpoint, StatusOr<std::vector<Written>> written) {
   --writing_;
   if (!written.ok()) {
     ++lost_deltas_;
@@ -185,6 +216,10 @@ void TaskCheckpoints::OnDeltaWritten(const Checkpoint& checkpoint, StatusOr<std:
   }
   std::vector<bool> replaced(chains_.size());
   for (Written& one : *written) {
+    if (one.state >= chains_.size()) {
+      *checkpoint.in_flight[one.state - chains_.size()].snapshot.add_segments() = std::move(one.segment);
+      continue;
+    }
     Chain& chain = chains_[one.state];
     chain.deltas += replaced[one.state] ? 0 : 1;
     replaced[one.state] = true;
@@ -193,7 +228,7 @@ void TaskCheckpoints::OnDeltaWritten(const Checkpoint& checkpoint, StatusOr<std:
   }
   if (broken()) {
     Decline(checkpoint.id, "a part of the state could not be written earlier and is being written anew");
-  } else {
+  } else if (!checkpoint.in_flight_lost) {
     Acknowledge(checkpoint);
   }
   MaybeBeginBase();
@@ -217,6 +252,11 @@ void TaskCheckpoints::Acknowledge(const Checkpoint& checkpoint) {
     snapshot.mutable_segments()->Assign(chain.segments.begin(), chain.segments.end());
     state_bytes += BytesOf(chain.segments);
   }
+  for (const InFlight& one : checkpoint.in_flight) {
+    *report.mutable_operators(static_cast<int>(one.node))->mutable_snapshot()->add_states() = one.snapshot;
+  }
+  state_bytes += static_cast<int64_t>(checkpoint.in_flight_bytes);
+  report.set_in_flight_bytes(static_cast<int64_t>(checkpoint.in_flight_bytes));
   report.set_state_bytes(state_bytes);
   report.set_written_bytes(static_cast<int64_t>(checkpoint.bytes));
   report.set_alignment_ms(checkpoint.alignment_ms);

@@ -17,6 +17,7 @@
 #include "base/status.h"
 #include "proto/checkpoint.pb.h"
 #include "proto/control.pb.h"
+#include "runtime/in_flight.h"
 #include "runtime/restore_plan.h"
 #include "state/checkpointed_state.h"
 
@@ -54,6 +55,13 @@ class TaskCheckpoints {
   void Begin(int64_t checkpoint_id, int64_t trigger_ms, int64_t alignment_ms);
   void Seal(size_t node);
   void AllSealed();
+  // What the barrier overtook before a node; between Begin and the end of the in-flight part.
+  void AddInFlight(size_t node, InFlightEncoder::Stored stored);
+  // After Begin: the checkpoint has a part in flight that is not known yet when all is sealed. It is not acknowledged
+  // before OnInFlightKnown, and not at all after OnInFlightLost.
+  void AwaitInFlight() { awaits_in_flight_ = true; }
+  void OnInFlightKnown(int64_t alignment_ms);
+  void OnInFlightLost();
   // A new barrier must wait: the states are still being encoded for the one before.
   bool sealing() const { return encoding_; }
   // Something acknowledged is not written yet.
@@ -81,12 +89,19 @@ class TaskCheckpoints {
     size_t deltas = 0;      // since the base
     size_t superseded = 0;  // segments that the base under way takes the place of
   };
+  struct InFlight {
+    size_t node = 0;
+    proto::StateSnapshot snapshot;
+  };
   struct Checkpoint {
     int64_t id = 0;
     int64_t trigger_ms = 0;
     int64_t alignment_ms = 0;
     std::shared_ptr<File> file;  // null until there is something to write
     uint64_t bytes = 0;
+    uint64_t in_flight_bytes = 0;  // of them
+    std::vector<InFlight> in_flight;
+    bool in_flight_lost = false;
   };
 
   static constexpr size_t kSliceBytes = 128 * 1024;  // encoded between two steps of the task
@@ -96,14 +111,16 @@ class TaskCheckpoints {
   static constexpr size_t kMostDeltas = 24;
 
   bool broken() const { return lost_deltas_ != healed_deltas_; }
+  std::string DeltaName() const;
   bool EncodeSlice();
   bool EncodeBaseSlice();
   void MaybeBeginBase();
   void Write(StateEntryWriter& entries, std::shared_ptr<File>& file, const std::string& what, size_t state);
+  void Write(std::string bytes, uint64_t count, std::shared_ptr<File>& file, const std::string& what, size_t state);
   // `first`: what must have happened before, too.
   void FinishFile(std::shared_ptr<File> file, std::vector<std::function<Status()>> first,
                   std::function<void(StatusOr<std::vector<Written>>)> then);
-  void OnDeltaWritten(const Checkpoint& checkpoint, StatusOr<std::vector<Written>> written);
+  void OnDeltaWritten(Checkpoint checkpoint, StatusOr<std::vector<Written>> written);
   void OnBaseWritten(StatusOr<std::vector<Written>> written);
   void Acknowledge(const Checkpoint& checkpoint);
   proto::CheckpointReport NewReport(int64_t checkpoint_id, proto::CheckpointReport::Kind kind) const;
@@ -117,6 +134,7 @@ class TaskCheckpoints {
 
   Checkpoint checkpoint_;  // the newest
   bool encoding_ = false;
+  bool awaits_in_flight_ = false;
   size_t next_chain_ = 0;  // being encoded
   int writing_ = 0;        // checkpoints whose file is not written yet
 

@@ -18,6 +18,8 @@ class WatermarkValve {
   void OnEvent(size_t channel, const ControlEvent& event, std::vector<ControlEvent>& merged);
   bool all_ended() const { return ended_ == channels_.size(); }
   int64_t watermark() const { return watermark_; }
+  // Of one channel; kNoTimestamp: none yet.
+  int64_t watermark_of(size_t channel) const { return channels_[channel].watermark; }
 
  private:
   struct Channel {

@@ -103,7 +103,9 @@ class SinkWriter {
   /// It can take nothing now; it calls SinkContext::Wake when it can.
   virtual bool blocked() const { return false; }
   /// Hands on what is buffered: about once a second while records come, and before PrepareCommit. `done` is true
-  /// when called; set it to false when blocked, or to be called again in a second although no record came.
+  /// when called; set it to false when blocked, or to be called again in a second although no record came. Before a
+  /// commit also while blocked(), between two calls of Write: an unaligned checkpoint waits only for what must be
+  /// flushed.
   virtual Status Flush([[maybe_unused]] bool before_commit, [[maybe_unused]] bool& done) { return OkStatus(); }
   /// Seals what was written since the last call. After Flush.
   virtual StatusOr<std::vector<Committable>> PrepareCommit() { return std::vector<Committable>(); }

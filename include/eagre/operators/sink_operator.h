@@ -39,6 +39,7 @@ class SinkOperator final : public Operator {
     return OkStatus();
   }
   bool blocked() const override { return writer_->blocked(); }
+  bool overtakable() const override { return writer_->blocked(); }
 
   Status OnProcessingTime(int64_t now_ms, bool& done) override {
     done = true;

@@ -192,6 +192,28 @@ TEST_F(CheckpointCoordinatorTest, ACheckpointIsCompleteWhenAllHaveAcknowledgedAn
   EXPECT_GT(details.latest().metadata_bytes(), 0);
 }
 
+// Who goes on from a savepoint may be another version of the job, so nothing is in flight in it.
+TEST_F(CheckpointCoordinatorTest, CheckpointsAreUnalignedWhereTheJobSaysSoAndSavepointsNever) {
+  options_.unaligned = true;
+  options_.aligned_timeout_ms = 70;
+  OpenAndStart();
+  coordinator_->TriggerCheckpoint(KeepAnswer());
+  ASSERT_EQ(commands_.size(), 1u);
+  EXPECT_TRUE(commands_[0].unaligned());
+  EXPECT_EQ(commands_[0].aligned_timeout_ms(), 70);
+  Report report = AckOf(1, 1, 0);
+  report.set_in_flight_bytes(7);
+  coordinator_->OnReport(report);
+  AcknowledgeAll(1);
+  RunDisk();
+  EXPECT_EQ(coordinator_->details().latest().in_flight_bytes(), 7);
+  commands_.clear();
+  coordinator_->TriggerSavepoint(JoinPath(scratch_.path(), "savepoint"), Command::CONTINUE, KeepAnswer());
+  ASSERT_EQ(commands_.size(), 1u);
+  EXPECT_EQ(commands_[0].kind(), Command::TRIGGER);
+  EXPECT_FALSE(commands_[0].unaligned());
+}
+
 // What may happen to acknowledgements on their way. Each case ends with checkpoint 1 complete or not.
 TEST_F(CheckpointCoordinatorTest, AcknowledgementsMayBeLostDoubledLateOrWrong) {
   struct Case {

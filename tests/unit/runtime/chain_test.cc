@@ -261,5 +261,104 @@ TEST_F(ChainTest, AnExceptionOfUserCodeBecomesAFailureThatNamesTypeTextAndOperat
   EXPECT_EQ(chain->failed_origin(), nullptr);
 }
 
+// A sink that takes nothing while it is blocked.
+class GatedOperator final : public Operator {
+ public:
+  GatedOperator(const bool& blocked, std::vector<std::string>& log) : blocked_(blocked), log_(log) {}
+  Status Process(int, std::unique_ptr<Batch>& batch, size_t& position) override {
+    log_.push_back(std::to_string(static_cast<const TypedBatch<int64_t>&>(*batch)[position++]));
+    return OkStatus();
+  }
+  Status OnWatermark(int64_t watermark, bool& done) override {
+    log_.push_back("w" + std::to_string(watermark));
+    done = true;
+    return OkStatus();
+  }
+  bool blocked() const override { return blocked_; }
+  bool overtakable() const override { return blocked_; }
+
+ private:
+  const bool& blocked_;
+  std::vector<std::string>& log_;
+};
+
+TEST_F(ChainTest, ABarrierOvertakesWhatStandsBeforeABlockedOperator) {
+  bool blocked = false;
+  std::vector<std::string> sink_log, side_log;
+  std::vector<ChainNode> nodes;
+  nodes.push_back(Node(std::make_unique<CopyOperator>(1, true), 2, -1));
+  nodes.push_back(Node(std::make_unique<GatedOperator>(blocked, sink_log), 0, 0));
+  nodes[0].ports[0].child = 1;
+  AddWriter(nodes[0].ports[1], side_log);
+  auto chain = Make(std::move(nodes));
+  ASSERT_TRUE(chain->Open().ok());
+  std::vector<size_t> sealed;
+  std::vector<std::string> standing;
+  chain->set_on_barrier([&](size_t node) {
+    sealed.push_back(node);
+    chain->ForEachWaiting(node, [&](int, const Batch* batch, size_t position, const ControlEvent& event) {
+      for (size_t i = position; batch != nullptr && i < batch->size(); ++i) {
+        standing.push_back(std::to_string(static_cast<const TypedBatch<int64_t>&>(*batch)[i]));
+      }
+      if (batch == nullptr) standing.push_back("w" + std::to_string(event.value));
+    });
+  });
+  auto batch = std::make_unique<TypedBatch<int64_t>>();
+  for (int64_t i = 1; i <= 4; ++i) batch->Append(i) = i;
+  blocked = true;
+  chain->PushBatch(0, std::move(batch));
+  ASSERT_EQ(*chain->Run(), Chain::Progress::kBlocked);
+  EXPECT_FALSE(chain->takes_events());
+
+  chain->set_overtaking(true, 1 << 20);
+  const auto run_until_it_stands = [&] {
+    for (int i = 0; i < 1'000 && !chain->takes_events(); ++i) ASSERT_TRUE(chain->Run().ok());
+    ASSERT_TRUE(chain->takes_events());
+    ASSERT_FALSE(chain->drained());
+  };
+  ASSERT_NO_FATAL_FAILURE(run_until_it_stands());
+  chain->PushEvent({ControlEvent::Kind::kWatermark, 4});
+  ASSERT_NO_FATAL_FAILURE(run_until_it_stands());
+  chain->PushEvent({ControlEvent::Kind::kBarrier, 1});
+  ASSERT_NO_FATAL_FAILURE(run_until_it_stands());
+  const std::vector<std::string> all = {"1", "2", "3", "4", "1000004", "1000004", "1000004", "w4"};
+  EXPECT_EQ(sealed, (std::vector<size_t>{0, 1}));
+  EXPECT_EQ(standing, all);
+  EXPECT_TRUE(sink_log.empty());
+
+  chain->set_overtaking(false);
+  ASSERT_EQ(*chain->Run(), Chain::Progress::kBlocked);
+  blocked = false;
+  ASSERT_TRUE(Drain(*chain).ok());
+  EXPECT_EQ(sink_log, all);
+}
+
+// Only so much lines up: then the chain waits for the operator, and the barrier for the chain.
+TEST_F(ChainTest, WhatLinesUpForABarrierIsBounded) {
+  constexpr int64_t kRecords = 5'000;
+  bool blocked = true;
+  std::vector<std::string> sink_log, side_log;
+  std::vector<ChainNode> nodes;
+  nodes.push_back(Node(std::make_unique<CopyOperator>(1, false), 1, -1));
+  nodes.push_back(Node(std::make_unique<GatedOperator>(blocked, sink_log), 0, 0));
+  nodes[0].ports[0].child = 1;
+  auto chain = Make(std::move(nodes));
+  ASSERT_TRUE(chain->Open().ok());
+  std::vector<size_t> sealed;
+  chain->set_on_barrier([&](size_t node) { sealed.push_back(node); });
+  auto batch = std::make_unique<TypedBatch<int64_t>>();
+  for (int64_t i = 0; i < kRecords; ++i) batch->Append(i) = i;
+  chain->PushBatch(0, std::move(batch));
+  chain->set_overtaking(true, 1);
+  for (int i = 0; i < 1'000; ++i) ASSERT_TRUE(chain->Run().ok());
+  EXPECT_FALSE(chain->takes_events());
+  blocked = false;
+  for (int i = 0; i < 1'000 && !chain->takes_events(); ++i) ASSERT_TRUE(chain->Run().ok());
+  chain->PushEvent({ControlEvent::Kind::kBarrier, 1});
+  ASSERT_TRUE(Drain(*chain).ok());
+  EXPECT_EQ(sealed, (std::vector<size_t>{0, 1}));
+  EXPECT_EQ(sink_log.size(), static_cast<size_t>(kRecords));
+}
+
 }  // namespace
 }  // namespace eagre
