@@ -1,11 +1,14 @@
 // Jobs that go on from their checkpoints: nothing lost, nothing twice, whatever is killed and when.
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <fstream>
 #include <map>
 #include <set>
 
+#include "base/unique_fd.h"
 #include "tests/cluster/cluster_fixture.h"
 
 namespace eagre {
@@ -123,6 +126,75 @@ TEST_F(RecoveryTest, ABlockingOperatorGoesOnFromItsCheckpointsExactlyOnce) {
   EXPECT_GE(Job(job_id).summary().restarts(), 1);
   EXPECT_GT(Job(job_id).checkpoints().latest().attempt(), 0);
   ExpectExactlyOnce();
+}
+
+// A job whose sinks are blocked until OpenGate.
+class BlockedSinkTest : public RecoveryTest {
+ protected:
+  // Checkpoints become complete although nothing has left the job.
+  std::string SubmitBlocked(const Words& more_options = {}) {
+    EXPECT_EQ(mkfifo(Path("gate").c_str(), 0600), 0);
+    Words options = {"-p", "2", "-D", "execution.checkpointing.unaligned.enabled=true"};
+    options.insert(options.end(), more_options.begin(), more_options.end());
+    return SubmitGated(options);
+  }
+  std::string SubmitGated(const Words& options) {
+    return Submit("gated",
+                  {"--records", std::to_string(kRecords), "--keys", std::to_string(kKeys), "--output", Path("out"),
+                   "--gate", Path("gate")},
+                  options);
+  }
+  // More of them than the one that may have begun before everything stood still; with what is in flight.
+  bool AwaitInFlight(const std::string& job_id, int attempt) {
+    const auto newest = [&] { return Job(job_id).checkpoints().latest(); };
+    return AwaitTrue([&] { return newest().attempt() == attempt && newest().in_flight_bytes() > 0; }) &&
+           AwaitJob(job_id, [first = newest().checkpoint_id()](const proto::JobDetails& job) {
+             return job.checkpoints().latest().checkpoint_id() > first + 2;
+           });
+  }
+  void OpenGate() {
+    gate_ = UniqueFd(open(Path("gate").c_str(), O_RDWR | O_CLOEXEC));
+    ASSERT_GE(gate_.get(), 0);
+  }
+  UniqueFd gate_;
+};
+
+TEST_F(BlockedSinkTest, UnalignedCheckpointsBecomeCompleteMeanwhileAndRestoreExactlyOnce) {
+  ASSERT_NO_FATAL_FAILURE(StartCluster(2, 2, CheckpointOptions()));
+  const std::string job_id = SubmitBlocked();
+  ASSERT_TRUE(AwaitInFlight(job_id, 0)) << Job(job_id).DebugString();
+  EXPECT_THAT(RunOnCluster({"info", job_id}).out, HasSubstr(" of them in flight)"));
+  EXPECT_TRUE(Counts().empty());
+  for (const pid_t worker : Workers(0)) kill(worker, SIGKILL);
+  ASSERT_TRUE(AwaitInFlight(job_id, 1)) << Job(job_id).DebugString();
+  EXPECT_TRUE(Counts().empty());
+  ASSERT_NO_FATAL_FAILURE(OpenGate());
+  ASSERT_TRUE(AwaitState(job_id, "FINISHED")) << Job(job_id).DebugString();
+  ExpectExactlyOnce();
+}
+
+TEST_F(BlockedSinkTest, AnUnalignedCheckpointIsRescaled) {
+  ASSERT_NO_FATAL_FAILURE(StartCluster(2, 2, CheckpointOptions()));
+  const std::string first =
+      SubmitBlocked({"-D", "execution.checkpointing.externalized-checkpoint-retention=RETAIN_ON_CANCELLATION", "-D",
+                     "execution.checkpointing.aligned-checkpoint-timeout=20ms"});
+  ASSERT_TRUE(AwaitInFlight(first, 0)) << Job(first).DebugString();
+  EXPECT_EQ(RunOnCluster({"cancel", first}).status, 0);
+  ASSERT_TRUE(AwaitState(first, "CANCELED"));
+  const std::string checkpoint = Job(first).checkpoints().latest_path();
+  EXPECT_THAT(Run({"state", "inspect", checkpoint}).out, HasSubstr("in flight"));
+  ASSERT_NO_FATAL_FAILURE(OpenGate());
+  const std::string second = SubmitGated({"-p", "3", "-s", checkpoint});
+  ASSERT_TRUE(AwaitState(second, "FINISHED")) << Job(second).DebugString();
+  ExpectExactlyOnce();
+}
+
+TEST_F(BlockedSinkTest, UnalignedCheckpointsThatAreNotExactlyOnceAreRefused) {
+  ASSERT_NO_FATAL_FAILURE(StartCluster(1, 1, CheckpointOptions()));
+  const Ended refused = RunOnCluster({"run", "-d", "-D", "execution.checkpointing.unaligned.enabled=true", "-D",
+                                      "execution.checkpointing.mode=AT_LEAST_ONCE", JobLibrary("ticks")});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_THAT(refused.err, HasSubstr("set the mode to EXACTLY_ONCE"));
 }
 
 TEST_F(RecoveryTest, AJobManagerThatWasStalledWhileAnotherTookOverCompletesAndCommitsNothing) {
