@@ -149,6 +149,12 @@ const ConfigOption kOptions[] = {
      0,
      {"NO_EXTERNALIZED_CHECKPOINTS", "DELETE_ON_CANCELLATION", "RETAIN_ON_CANCELLATION"}},
 
+    {"execution.state-recovery.from-local", OptionType::kBool, "false",
+     "TaskManagers keep a copy of the newest state of what runs there, and a restart gives it back to them where it "
+     "can: "
+     "it is restored from the copy, and with RocksDB without being read.",
+     kCheckpoints},
+
     {"restart-strategy.type",
      OptionType::kEnum,
      "none",
@@ -205,6 +211,11 @@ const ConfigOption kOptions[] = {
      "machine's. A job whose state needs more fails, unless it is in RocksDB, which keeps within it.",
      kMemory},
 
+    {"taskmanager.state.local.root-dirs", OptionType::kString, "",
+     "Folder for the copies of execution.state-recovery.from-local, of one cluster, that outlives the TaskManager: one "
+     "that is started anew, or another one of the machine, finds them. Empty takes one below eagre.work.dir that goes "
+     "with the TaskManager.",
+     kState},
     {"state.backend.type",
      OptionType::kEnum,
      "hashmap",

@@ -66,6 +66,8 @@ class CheckpointCoordinator {
   bool idle() const { return opened_ && !completing_; }
   // What the next attempt begins with: the newest complete checkpoint, else what the job was submitted with.
   const std::string& restore_from() const { return restore_from_; }
+  // Which attempt took it, where it is the job's own; else -1.
+  int restore_attempt() const { return points_.newest() == nullptr ? -1 : points_.newest()->completion.attempt(); }
   // Higher than that of any attempt before this JobManager's.
   int first_attempt() const { return first_attempt_; }
   const std::string& directory() const { return directory_; }

@@ -41,6 +41,7 @@ StatusOr<CheckpointOptions> CheckpointOptions::FromConfiguration(const Configura
   options.tolerable_failures = config.GetInt("execution.checkpointing.tolerable-failed-checkpoints");
   options.retained = config.GetInt("execution.checkpointing.num-retained");
   options.recover_with_duplicates = config.GetBool("execution.checkpointing.recover-with-duplicates");
+  options.recovers_from_local = config.GetBool("execution.state-recovery.from-local");
   options.mode = config.GetString("execution.checkpointing.mode");
   options.retention = RetentionNamed(config.GetString("execution.checkpointing.externalized-checkpoint-retention"));
   if (options.timeout_ms <= 0) {

@@ -26,6 +26,7 @@ struct CheckpointOptions {
   int64_t aligned_timeout_ms = 0;  // of unaligned ones
   Retention retention = Retention::kOnFailure;
   bool recover_with_duplicates = false;
+  bool recovers_from_local = false;  // TaskManagers keep copies of the state, and get their subtasks back
 
   // Reads the job's effective configuration. INVALID_ARGUMENT names the key: an interval without a folder, a folder
   // that is no absolute path, unaligned checkpoints that are not exactly once.

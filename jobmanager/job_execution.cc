@@ -87,6 +87,17 @@ bool JobExecution::WantsSlots() const {
   return state_ == JobState::kCreated || (state_ == JobState::kRestarting && restart_timer_ == 0);
 }
 
+std::vector<SlotHome> JobExecution::SlotHomes() const {
+  if (!spec_.checkpoints.recovers_from_local) return {};
+  std::vector<SlotHome> homes(static_cast<size_t>(required_slots_));
+  for (const Worker& worker : workers_) {
+    for (const int32_t slot : worker.job_slots) {
+      homes.at(static_cast<size_t>(slot)) = {worker.task_manager_id, worker.host};
+    }
+  }
+  return homes;
+}
+
 void JobExecution::ExplainWait(int slots_free, int slots_total) {
   std::string text = fmt::format("{} slots; ", required_slots_);
   if (slots_total == 0) {
@@ -194,6 +205,7 @@ proto::DeployWorker JobExecution::DeployMessage(size_t worker_index, const std::
   proto::CheckpointPlan& plan = *deploy.mutable_checkpoints();
   plan.set_directory(checkpoints_ == nullptr ? "" : checkpoints_->directory());
   plan.set_restore_from(checkpoints_ == nullptr ? spec_.restore_from : checkpoints_->restore_from());
+  plan.set_restore_attempt(checkpoints_ == nullptr ? -1 : checkpoints_->restore_attempt());
   plan.set_commits_on_checkpoint(checkpoints_ != nullptr && spec_.checkpoints.interval_ms > 0);
   return deploy;
 }

@@ -90,6 +90,8 @@ class JobExecution {
   int restarts() const { return restarts_; }
   int attempt() const { return attempt_; }  // -1 before the first
   int required_slots() const { return required_slots_; }
+  // By job slot, where its state may have been kept from the attempt before; empty when that is not to be.
+  std::vector<SlotHome> SlotHomes() const;
   // Every TaskManager that ran a worker of this job, "id" -> "host", for its output files.
   const std::vector<std::pair<std::string, std::string>>& task_managers_used() const { return task_managers_used_; }
   // Time at which each state was last entered, in ms since the epoch; 0: never.

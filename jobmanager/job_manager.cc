@@ -30,11 +30,26 @@ TaskManagerRegistryOptions RegistryOptions(const JobManagerOptions& options, con
 // A key that workers do not get from the JobManager's own configuration: those of the daemons, each of which has its
 // own value, and those that shaped the graph when the client planned it, since a worker must rebuild the very same.
 bool StaysHere(std::string_view key) {
-  for (std::string_view prefix :
-       {"jobmanager.", "high-availability.", "taskmanager.host", "taskmanager.bind-host", "taskmanager.data.",
-        "taskmanager.numberOfTaskSlots", "taskmanager.memory.managed.", "heartbeat.", "cluster.", "slot.", "jobstore.",
-        "eagre.work.", "artifact-cache.", "env.", "metrics.", "parallelism.default", "pipeline.name",
-        "pipeline.max-parallelism", "pipeline.operator-chaining."}) {
+  for (std::string_view prefix : {"jobmanager.",
+                                  "high-availability.",
+                                  "taskmanager.host",
+                                  "taskmanager.bind-host",
+                                  "taskmanager.data.",
+                                  "taskmanager.numberOfTaskSlots",
+                                  "taskmanager.memory.managed.",
+                                  "taskmanager.state.",
+                                  "heartbeat.",
+                                  "cluster.",
+                                  "slot.",
+                                  "jobstore.",
+                                  "eagre.work.",
+                                  "artifact-cache.",
+                                  "env.",
+                                  "metrics.",
+                                  "parallelism.default",
+                                  "pipeline.name",
+                                  "pipeline.max-parallelism",
+                                  "pipeline.operator-chaining."}) {
     if (key.starts_with(prefix)) return true;
   }
   return false;
@@ -452,7 +467,7 @@ void JobManager::StartWaitingJobs() {
   for (Job& job : jobs_) {
     JobExecution& execution = *job.execution;
     if (!execution.WantsSlots()) continue;
-    const auto groups = task_managers_.TakeSlots(execution.required_slots());
+    const auto groups = task_managers_.TakeSlots(execution.required_slots(), execution.SlotHomes());
     if (!groups) {
       execution.ExplainWait(task_managers_.slots_free(), task_managers_.slots_total());
       continue;
@@ -494,6 +509,9 @@ void JobManager::ArchiveEndedJobs() {
       io().Post([store = options_.store, details = ended.details] { store->SaveResult(details); });
     }
     execution.ReleaseCheckpoints();
+    if (execution.spec().checkpoints.recovers_from_local) {
+      forget.mutable_release_artifacts()->add_ended_job_ids(execution.id());
+    }
     jobs_.erase(jobs_.begin() + static_cast<ptrdiff_t>(i));
     AddToHistory(std::move(ended), forget);
   }

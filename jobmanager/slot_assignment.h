@@ -16,6 +16,13 @@ namespace eagre {
 struct SlotOffer {
   std::string task_manager_id;
   int free_slots = 0;
+  std::string host = {};
+};
+
+// Where a job slot was before; empty: nowhere.
+struct SlotHome {
+  std::string task_manager_id;
+  std::string host;
 };
 
 // What one TaskManager runs of a job; `job_slots` ascend and are never empty.
@@ -24,8 +31,11 @@ struct SlotGroup {
   std::vector<int32_t> job_slots;
 };
 
-// Assigns job slots 0..count-1; nothing when the offers have fewer free slots. In every round each TaskManager that has
-// one left gives a slot, those with more free slots first, ties in the order of `offers`. Groups keep that order.
-std::optional<std::vector<SlotGroup>> AssignSlots(const std::vector<SlotOffer>& offers, int count);
+// Assigns job slots 0..count-1; nothing when the offers have fewer free slots. A job slot goes back to the TaskManager
+// that `previous` names for it, or, when that is gone, to another one of its host, where there is a slot left. For each
+// of the others in turn the TaskManager that has the fewest of the job, and one left, gives a slot, those with more
+// free slots first, ties in the order of `offers`. Groups keep that order.
+std::optional<std::vector<SlotGroup>> AssignSlots(const std::vector<SlotOffer>& offers, int count,
+                                                  const std::vector<SlotHome>& previous = {});
 
 }  // namespace eagre

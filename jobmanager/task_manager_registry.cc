@@ -166,12 +166,13 @@ void TaskManagerRegistry::SendToAll(const proto::JobManagerToTaskManager& messag
   }
 }
 
-std::optional<std::vector<SlotGroup>> TaskManagerRegistry::TakeSlots(int count) {
+std::optional<std::vector<SlotGroup>> TaskManagerRegistry::TakeSlots(int count, const std::vector<SlotHome>& previous) {
   std::vector<SlotOffer> offers;
   for (const auto& [id, connection] : connections_) {
-    if (connection.registered) offers.push_back({connection.registered->task_manager_id(), connection.free_slots});
+    if (!connection.registered) continue;
+    offers.push_back({connection.registered->task_manager_id(), connection.free_slots, connection.registered->host()});
   }
-  auto groups = AssignSlots(offers, count);
+  auto groups = AssignSlots(offers, count, previous);
   if (!groups) return std::nullopt;
   for (const SlotGroup& group : *groups) {
     connections_.at(by_id_.at(group.task_manager_id)).free_slots -= static_cast<int>(group.job_slots.size());

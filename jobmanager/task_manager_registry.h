@@ -53,8 +53,9 @@ class TaskManagerRegistry {
   void Send(const std::string& id, const proto::JobManagerToTaskManager& message);
   void SendToAll(const proto::JobManagerToTaskManager& message);
 
-  // Takes slots for a job of `count` job slots, spread over the TaskManagers; nothing when too few are free.
-  std::optional<std::vector<SlotGroup>> TakeSlots(int count);
+  // Takes slots for a job of `count` job slots, those of `previous` (by job slot) where they are free and else spread
+  // over the TaskManagers; nothing when too few are free.
+  std::optional<std::vector<SlotGroup>> TakeSlots(int count, const std::vector<SlotHome>& previous);
   // Ignored when the TaskManager is gone: its slots went with it.
   void GiveSlotsBack(const std::string& id, int count);
   // A worker that ran when its TaskManager registered: its slots are a job's from now on, who gives them back.

@@ -330,6 +330,35 @@ class Attempt::Impl {
       });
     };
     backends_[key] = NewStateBackend(std::move(settings));
+    if (!local_directory().empty()) CreateSnapshots(key, *backends_[key]);
+  }
+
+  // Empty: no copies of the state are kept here.
+  std::string local_directory() const {
+    const bool kept = graph_.config().GetBool("execution.state-recovery.from-local");
+    return kept && !deploy_.checkpoints().directory().empty() ? deploy_.local_state_directory() : "";
+  }
+
+  void CreateSnapshots(const ThreadKey& key, StateBackend& backend) {
+    LocalSnapshots::Options options;
+    options.files = environment_.files;
+    options.io = environment_.io;
+    options.directory = JoinPath(local_directory(), "db");
+    options.slot = key.second < 0 ? std::to_string(key.first) : fmt::format("{}.{}", key.first, key.second);
+    options.job_id = deploy_.attempt().job_id();
+    options.attempt = deploy_.attempt().attempt();
+    options.post = [slot = slots_.at(key).slot.get(), slots_alive = slots_alive_](std::function<Status()> mail) {
+      std::lock_guard lock(slots_alive->mutex);
+      if (slots_alive->alive) slot->Post(std::move(mail), /*vertex=*/-1);
+    };
+    snapshots_[key] = std::make_unique<LocalSnapshots>(std::move(options), backend);
+    const bool own = restore_ != nullptr && restore_->own_files();
+    snapshots_[key]->Open(own ? &restore_->metadata() : nullptr, deploy_.checkpoints().restore_attempt());
+  }
+
+  LocalSnapshots* SnapshotsOf(const ThreadKey& key) const {
+    const auto found = snapshots_.find(key);
+    return found == snapshots_.end() ? nullptr : found->second.get();
   }
 
   void OnFailure(TaskFailure failure) {
@@ -585,6 +614,8 @@ class Attempt::Impl {
                                    .io = environment_.io,
                                    .clock = &environment_.slots->clock(),
                                    .directory = deploy_.checkpoints().directory(),
+                                   .local_directory = local_directory(),
+                                   .snapshots = SnapshotsOf(ThreadOf(v, subtask)),
                                    .attempt = deploy_.attempt().attempt(),
                                    .vertex = v,
                                    .subtask = subtask};
@@ -612,8 +643,8 @@ class Attempt::Impl {
     if (plan.restore_from().empty()) return OkStatus();
     StatusOr<proto::CheckpointMetadata> metadata = ReadCheckpointMetadata(*environment_.files, plan.restore_from());
     if (!metadata.ok()) return MarkDamagedCheckpoint(metadata.status());
-    restore_ =
-        std::make_shared<RestorePlan>(*environment_.files, plan.restore_from(), plan.directory(), *std::move(metadata));
+    restore_ = std::make_shared<RestorePlan>(*environment_.files, plan.restore_from(), plan.directory(),
+                                             *std::move(metadata), local_directory());
     return OkStatus();
   }
 
@@ -822,7 +853,8 @@ class Attempt::Impl {
   std::map<int, int> worker_of_slot_;
   std::map<ChannelKey, Ring> rings_;  // ends move into the tasks
   std::vector<std::unique_ptr<TaskScope>> scopes_;
-  std::map<ThreadKey, std::unique_ptr<StateBackend>> backends_;  // by thread; they outlive the operators
+  std::map<ThreadKey, std::unique_ptr<StateBackend>> backends_;     // by thread; they outlive the operators
+  std::map<ThreadKey, std::unique_ptr<LocalSnapshots>> snapshots_;  // by thread
   std::map<ThreadKey, RunningSlot> slots_;
   std::vector<TaskGauges> gauges_;
   std::map<std::pair<int, int>, std::unique_ptr<RunningCoordinator>> coordinators_;  // by vertex and node

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/logging.h"
 #include "runtime/key_groups.h"
 #include "state/checkpoint_metadata.h"
 #include "state/state_file.h"
@@ -20,10 +21,11 @@ const proto::StateSnapshot* FindState(const proto::SubtaskSnapshot& subtask, con
 }  // namespace
 
 RestorePlan::RestorePlan(FileSystem& files, const std::string& directory, const std::string& job_directory,
-                         proto::CheckpointMetadata metadata)
+                         proto::CheckpointMetadata metadata, std::string local_directory)
     : files_(files),
       root_(metadata.files_root() == ".." ? ParentPath(directory) : JoinPath(directory, metadata.files_root())),
       own_files_(root_ == job_directory),
+      local_root_(own_files_ ? std::move(local_directory) : ""),
       metadata_(std::move(metadata)) {}
 
 const proto::OperatorSnapshot* RestorePlan::Find(const std::string& operator_id) const {
@@ -39,7 +41,7 @@ bool RestorePlan::AllFinished(const proto::OperatorSnapshot& op) {
 }
 
 Status RestorePlan::Restore(const proto::OperatorSnapshot& op, const Position& position, CheckpointedState& state,
-                            std::vector<proto::StateSegment>& inherited) const {
+                            const LocalSnapshots* local, std::vector<proto::StateSegment>& inherited) const {
   const StateDistribution distribution = state.distribution();
   if (distribution == StateDistribution::kKeyed && op.max_parallelism() != position.max_parallelism) {
     return FailedPrecondition(
@@ -63,6 +65,7 @@ Status RestorePlan::Restore(const proto::OperatorSnapshot& op, const Position& p
     }
     return true;
   };
+  const auto restore = [&](const StateEntry& entry) { return is_mine(entry) ? state.Restore(entry) : OkStatus(); };
   for (const proto::SubtaskSnapshot& subtask : op.subtasks()) {
     if (own_only && subtask.subtask() != position.subtask) continue;
     if (distribution == StateDistribution::kBroadcast && !own_only && subtask.subtask() != 0) continue;
@@ -73,27 +76,54 @@ Status RestorePlan::Restore(const proto::OperatorSnapshot& op, const Position& p
     if (const Status fits = state.BeginRestore(stored->schema()); !fits.ok()) {
       return WithContext(fits, fmt::format("operator '{}'", op.name()));
     }
-    EAGRE_RETURN_IF_ERROR(ForEachEntry(
-        *stored, [&](const StateEntry& entry) { return is_mine(entry) ? state.Restore(entry) : OkStatus(); }));
-    if (inherits) inherited.insert(inherited.end(), stored->segments().begin(), stored->segments().end());
+    int covered = 0;
+    if (const auto* snapshot =
+            local == nullptr ? nullptr : local->Find(op.operator_id(), position.subtask, state.name())) {
+      if (!inherits)
+        return Internal("a local snapshot has state '{}', which is not this subtask's as it is", state.name());
+      covered = snapshot->covered_size();
+      EAGRE_RETURN_IF_ERROR(state.AdoptStore({snapshot->store(), snapshot->epoch(), snapshot->entries()}));
+    }
+    for (int i = 0; i < stored->segments_size(); ++i) {
+      const proto::StateSegment& segment = stored->segments(i);
+      if (i >= covered) EAGRE_RETURN_IF_ERROR(ForEachEntry(segment, restore));
+      if (inherits) inherited.push_back(segment);
+    }
   }
   return state.FinishRestore(inherits);
 }
 
-Status RestorePlan::ForEachEntry(const proto::StateSnapshot& state,
-                                 const std::function<Status(const StateEntry&)>& visit) const {
-  for (const proto::StateSegment& segment : state.segments()) {
-    const StatusOr<std::string> bytes = ReadStateSegment(files_, root_, segment);
-    if (!bytes.ok()) return MarkDamagedCheckpoint(bytes.status());
-    StateEntryReader reader(*bytes);
-    StateEntry entry;
-    while (true) {
-      EAGRE_ASSIGN_OR_RETURN(const bool found, reader.Next(entry));
-      if (!found) break;
-      EAGRE_RETURN_IF_ERROR(visit(entry));
+Status RestorePlan::ForEachEntry(const proto::StateSnapshot& state, const EntryVisitor& visit) const {
+  for (const proto::StateSegment& segment : state.segments()) EAGRE_RETURN_IF_ERROR(ForEachEntry(segment, visit));
+  return OkStatus();
+}
+
+StatusOr<std::string> RestorePlan::ReadSegment(const proto::StateSegment& segment) const {
+  if (!local_root_.empty()) {
+    StatusOr<std::string> bytes = ReadStateSegment(files_, local_root_, segment);
+    if (bytes.ok()) {
+      if (!read_local_.exchange(true)) EAGRE_LOG_INFO("restoring state from local copies in {}", local_root_);
+      return bytes;
+    }
+    // It has no copy where the subtask did not run when the file was written.
+    if (!absl::IsNotFound(bytes.status())) {
+      EAGRE_LOG_WARN("reading the checkpoint's file, since its local copy cannot be used: {}",
+                     StatusMessage(bytes.status()));
     }
   }
-  return OkStatus();
+  return ReadStateSegment(files_, root_, segment);
+}
+
+Status RestorePlan::ForEachEntry(const proto::StateSegment& segment, const EntryVisitor& visit) const {
+  const StatusOr<std::string> bytes = ReadSegment(segment);
+  if (!bytes.ok()) return MarkDamagedCheckpoint(bytes.status());
+  StateEntryReader reader(*bytes);
+  StateEntry entry;
+  while (true) {
+    EAGRE_ASSIGN_OR_RETURN(const bool found, reader.Next(entry));
+    if (!found) return OkStatus();
+    EAGRE_RETURN_IF_ERROR(visit(entry));
+  }
 }
 
 }  // namespace eagre

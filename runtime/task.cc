@@ -80,8 +80,8 @@ Status Task::RestoreStates() {
     chain_->node(i).op->CollectStates(states);
     checkpoints_->AddOperator(options_.operator_ids[i], std::move(states));
   }
+  EAGRE_RETURN_IF_ERROR(checkpoints_->Restore(options_.restore.get(), position()));
   if (options_.restore == nullptr) return OkStatus();
-  EAGRE_RETURN_IF_ERROR(checkpoints_->Restore(*options_.restore, position()));
   for (size_t i = 0; i < chain_->size(); ++i) {
     const proto::OperatorSnapshot* op = options_.restore->Find(options_.operator_ids[i]);
     if (op == nullptr) continue;
@@ -145,6 +145,7 @@ void Task::OnBarrier(size_t input, int64_t checkpoint_id) {
 Status Task::OnCheckpointComplete(int64_t checkpoint_id, bool stops) {
   if (done_ || checkpoints_ == nullptr) return OkStatus();
   stopped_ = stops;
+  checkpoints_->OnComplete(checkpoint_id);
   return chain_->OnCheckpointComplete(checkpoint_id);
 }
 

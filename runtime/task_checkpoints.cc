@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <utility>
 
 #include "base/check.h"
 #include "base/logging.h"
+#include "runtime/local_copy.h"
 #include "state/state_file.h"
 
 namespace eagre {
@@ -19,13 +21,20 @@ int64_t BytesOf(const std::vector<proto::StateSegment>& segments) {
   return bytes;
 }
 
+std::string FileSuffix(const TaskCheckpointsOptions& options) {
+  return fmt::format("-v{}-s{}.state", options.vertex, options.subtask);
+}
+
 }  // namespace
 
 // A file being written. Used on the I/O executor only; shared with what is posted there.
 class TaskCheckpoints::File {
  public:
-  File(FileSystem& files, std::string directory, std::string name)
-      : files_(files), directory_(std::move(directory)), name_(std::move(name)) {}
+  File(const TaskCheckpointsOptions& options, std::string name)
+      : files_(*options.files),
+        directory_(options.directory),
+        local_directory_(options.local_directory),
+        name_(std::move(name)) {}
 
   void Append(size_t state, const std::string& bytes, uint64_t entries) {
     if (!status_.ok()) return;
@@ -34,6 +43,8 @@ class TaskCheckpoints::File {
   StatusOr<std::vector<Written>> Finish() {
     if (status_.ok() && writer_ != nullptr) status_ = writer_->Finish();
     writer_.reset();
+    if (status_.ok() && copy_ != nullptr) copy_->Finish();
+    copy_.reset();
     if (!status_.ok()) return status_;
     return std::move(written_);
   }
@@ -43,7 +54,11 @@ class TaskCheckpoints::File {
     if (writer_ == nullptr) {
       EAGRE_RETURN_IF_ERROR(files_.CreateDirectories(JoinPath(directory_, kSharedFolder)));
       EAGRE_ASSIGN_OR_RETURN(writer_, StateFileWriter::Create(files_, directory_, name_));
+      if (!local_directory_.empty()) {
+        copy_ = std::make_unique<LocalCopy>(files_, directory_, local_directory_, name_);
+      }
     }
+    if (copy_ != nullptr) copy_->Append(bytes, entries);
     EAGRE_ASSIGN_OR_RETURN(proto::StateSegment segment, writer_->Append(bytes, entries));
     written_.push_back({state, std::move(segment)});
     return OkStatus();
@@ -51,8 +66,10 @@ class TaskCheckpoints::File {
 
   FileSystem& files_;
   const std::string directory_;
+  const std::string local_directory_;
   const std::string name_;
   std::unique_ptr<StateFileWriter> writer_;
+  std::unique_ptr<LocalCopy> copy_;
   std::vector<Written> written_;
   Status status_;
 };
@@ -71,13 +88,23 @@ void TaskCheckpoints::AddOperator(std::string operator_id, std::vector<Checkpoin
   operator_ids_.push_back(std::move(operator_id));
 }
 
-Status TaskCheckpoints::Restore(const RestorePlan& plan, const RestorePlan::Position& position) {
+Status TaskCheckpoints::Restore(const RestorePlan* plan, const RestorePlan::Position& position) {
   for (Chain& chain : chains_) {
-    const proto::OperatorSnapshot* op = plan.Find(operator_ids_[chain.node]);
+    const proto::OperatorSnapshot* op = plan == nullptr ? nullptr : plan->Find(operator_ids_[chain.node]);
     if (op == nullptr) continue;
-    EAGRE_RETURN_IF_ERROR(plan.Restore(*op, position, *chain.state, chain.segments));
+    EAGRE_RETURN_IF_ERROR(plan->Restore(*op, position, *chain.state, options_.snapshots, chain.segments));
     chain.base_bytes = static_cast<uint64_t>(BytesOf(chain.segments));
+    if (options_.snapshots == nullptr) continue;
+    const auto* snapshot = options_.snapshots->Find(op->operator_id(), options_.subtask, chain.state->name());
+    if (snapshot == nullptr) continue;
+    chain.cut.assign(snapshot->covered().begin(), snapshot->covered().end());
+    base_since_cut_ = false;
+    bytes_since_cut_ += static_cast<uint64_t>(BytesOf(chain.segments) - BytesOf(chain.cut));
   }
+  SweepLocalCopies();
+  const bool in_store = std::any_of(chains_.begin(), chains_.end(),
+                                    [](const Chain& chain) { return chain.state->store_part().has_value(); });
+  if (options_.snapshots != nullptr && in_store) options_.snapshots->Join(*this);
   return OkStatus();
 }
 
@@ -85,6 +112,7 @@ Status TaskCheckpoints::Restore(const RestorePlan& plan, const RestorePlan::Posi
 
 void TaskCheckpoints::Begin(int64_t checkpoint_id, int64_t trigger_ms, int64_t alignment_ms) {
   EAGRE_CHECK(!encoding_);
+  newest_begun_ = checkpoint_id;
   checkpoint_ = {};
   checkpoint_.id = checkpoint_id;
   checkpoint_.trigger_ms = trigger_ms;
@@ -127,10 +155,11 @@ void TaskCheckpoints::AllSealed() {
 }
 
 bool TaskCheckpoints::Step() {
-  if (!encoding_ && !base_encoding_) return false;
+  if (!encoding_ && !base_encoding_ && !writing_back_) return false;
   // The disk is slower than the encoder: what waits in memory is bounded.
   if (unwritten_bytes_->load(std::memory_order_relaxed) > kMostUnwrittenBytes) return false;
-  return encoding_ ? EncodeSlice() : EncodeBaseSlice();
+  if (encoding_) return EncodeSlice();
+  return base_encoding_ ? EncodeBaseSlice() : WriteBackSlice();
 }
 
 bool TaskCheckpoints::EncodeSlice() {
@@ -171,9 +200,7 @@ void TaskCheckpoints::Write(StateEntryWriter& entries, std::shared_ptr<File>& fi
 void TaskCheckpoints::Write(std::string bytes, uint64_t count, std::shared_ptr<File>& file, const std::string& what,
                             size_t state) {
   if (file == nullptr) {
-    file = std::make_shared<File>(
-        *options_.files, options_.directory,
-        fmt::format("{}/{}-v{}-s{}.state", kSharedFolder, what, options_.vertex, options_.subtask));
+    file = std::make_shared<File>(options_, fmt::format("{}/{}{}", kSharedFolder, what, FileSuffix(options_)));
   }
   unwritten_bytes_->fetch_add(bytes.size(), std::memory_order_relaxed);
   options_.io->Post(
@@ -224,14 +251,19 @@ void TaskCheckpoints::OnDeltaWritten(Checkpoint checkpoint, StatusOr<std::vector
     chain.deltas += replaced[one.state] ? 0 : 1;
     replaced[one.state] = true;
     chain.delta_bytes += one.segment.length();
+    bytes_since_cut_ += one.segment.length();
+    local_files_.insert(one.segment.file());
     chain.segments.push_back(std::move(one.segment));
   }
   if (broken()) {
     Decline(checkpoint.id, "a part of the state could not be written earlier and is being written anew");
   } else if (!checkpoint.in_flight_lost) {
+    if (!options_.local_directory.empty()) needed_files_[checkpoint.id] = FilesOfChains();
     Acknowledge(checkpoint);
   }
   MaybeBeginBase();
+  MaybeBeginWriteBack();
+  MaybeRequestSnapshot();
 }
 
 void TaskCheckpoints::Acknowledge(const Checkpoint& checkpoint) {
@@ -272,6 +304,7 @@ void TaskCheckpoints::Decline(int64_t checkpoint_id, std::string reason) {
 
 void TaskCheckpoints::ReportEnd(bool awaits_commit) {
   ended_ = true;
+  if (options_.snapshots != nullptr) options_.snapshots->Leave(*this);
   proto::CheckpointReport report = NewReport(0, proto::CheckpointReport::ENDED);
   report.set_awaits_commit(awaits_commit);
   handlers_.report(std::move(report));
@@ -290,7 +323,7 @@ proto::CheckpointReport TaskCheckpoints::NewReport(int64_t checkpoint_id, proto:
 
 // While no checkpoint is under way, so that no delta is half within the base and half after it.
 void TaskCheckpoints::MaybeBeginBase() {
-  if (base_running_ || encoding_ || writing_ > 0 || checkpoint_.id != 0) return;
+  if (base_running_ || writing_back_ || encoding_ || writing_ > 0 || checkpoint_.id != 0) return;
   const bool worth =
       broken() || std::any_of(chains_.begin(), chains_.end(), [](const Chain& chain) {
         return chain.state->incremental() &&
@@ -331,12 +364,13 @@ bool TaskCheckpoints::EncodeBaseSlice() {
 
 void TaskCheckpoints::OnBaseWritten(StatusOr<std::vector<Written>> written) {
   base_running_ = false;
+  base_since_cut_ |= written.ok();
   if (!written.ok()) {
     // The old chains hold as well as before; it is tried again after the next checkpoint.
     EAGRE_LOG_WARN("cannot write a base of the state of subtask {}: {}", options_.subtask,
                    StatusMessage(written.status()));
     for (Chain& chain : chains_) chain.superseded = 0;
-    return;
+    return MaybeBeginWriteBack();
   }
   for (Chain& chain : chains_) {
     if (!chain.state->incremental()) continue;
@@ -347,12 +381,119 @@ void TaskCheckpoints::OnBaseWritten(StatusOr<std::vector<Written>> written) {
   std::vector<std::vector<proto::StateSegment>> bases(chains_.size());
   for (Written& one : *written) {
     chains_[one.state].base_bytes += one.segment.length();
+    local_files_.insert(one.segment.file());
     bases[one.state].push_back(std::move(one.segment));
   }
   for (size_t i = 0; i < chains_.size(); ++i) {
     chains_[i].segments.insert(chains_[i].segments.begin(), bases[i].begin(), bases[i].end());
   }
   healed_deltas_ = lost_before_base_;
+  MaybeBeginWriteBack();
+  MaybeRequestSnapshot();
+}
+
+// ---- local copies and snapshots ----
+
+std::set<std::string> TaskCheckpoints::FilesOfChains() const {
+  std::set<std::string> files;
+  for (const Chain& chain : chains_) {
+    for (const proto::StateSegment& segment : chain.segments) files.insert(segment.file());
+  }
+  return files;
+}
+
+void TaskCheckpoints::OnComplete(int64_t checkpoint_id) {
+  if (options_.snapshots != nullptr) options_.snapshots->OnCheckpointComplete(checkpoint_id);
+  if (options_.local_directory.empty()) return;
+  needed_files_.erase(needed_files_.begin(), needed_files_.lower_bound(checkpoint_id));
+  std::set<std::string> needed = FilesOfChains();
+  for (const auto& [id, files] : needed_files_) needed.insert(files.begin(), files.end());
+  std::vector<std::string> unused;
+  std::set_difference(local_files_.begin(), local_files_.end(), needed.begin(), needed.end(),
+                      std::back_inserter(unused));
+  for (const std::string& name : unused) local_files_.erase(name);
+  RemoveLocalCopies(std::move(unused));
+}
+
+void TaskCheckpoints::SweepLocalCopies() {
+  if (options_.local_directory.empty()) return;
+  local_files_ = FilesOfChains();
+  const StatusOr<std::vector<FileInfo>> found = options_.files->List(JoinPath(options_.local_directory, kSharedFolder));
+  if (!found.ok()) return;  // there is none yet
+  std::vector<std::string> unused;
+  for (const FileInfo& file : *found) {
+    const std::string name = JoinPath(kSharedFolder, BaseName(file.path));
+    if (name.ends_with(FileSuffix(options_)) && !local_files_.contains(name)) unused.push_back(name);
+  }
+  RemoveLocalCopies(std::move(unused));
+}
+
+void TaskCheckpoints::RemoveLocalCopies(std::vector<std::string> names) const {
+  if (names.empty()) return;
+  options_.io->Post([names = std::move(names), files = options_.files, directory = options_.local_directory] {
+    for (const std::string& name : names) {
+      Status removed = files->Remove(JoinPath(directory, name));
+      if (!removed.ok() && !absl::IsNotFound(removed)) {
+        EAGRE_LOG_WARN("cannot remove a local copy: {}", StatusMessage(removed));
+      }
+    }
+  });
+}
+
+void TaskCheckpoints::MaybeRequestSnapshot() {
+  if (options_.snapshots == nullptr || ended_) return;
+  uint64_t bytes = 0;
+  for (const Chain& chain : chains_) {
+    if (chain.state->store_part()) bytes += chain.base_bytes + chain.delta_bytes;
+  }
+  if (bytes < options_.smallest_snapshot_bytes) return;
+  if (base_since_cut_ || bytes_since_cut_ > options_.most_snapshot_delta_bytes) options_.snapshots->Request();
+}
+
+void TaskCheckpoints::OnWanted() {
+  snapshot_wanted_ = true;
+  MaybeBeginWriteBack();
+}
+
+// Like a base.
+void TaskCheckpoints::MaybeBeginWriteBack() {
+  if (!snapshot_wanted_ || base_running_ || encoding_ || writing_ > 0 || checkpoint_.id != 0) return;
+  snapshot_wanted_ = false;
+  writing_back_ = true;
+  next_write_back_ = 0;
+  base_since_cut_ = false;
+  bytes_since_cut_ = 0;
+  for (Chain& chain : chains_) {
+    chain.cut = chain.segments;
+    chain.state->BeginWriteBack();
+  }
+}
+
+bool TaskCheckpoints::WriteBackSlice() {
+  if (next_write_back_ < chains_.size()) {
+    if (chains_[next_write_back_].state->WriteBack()) ++next_write_back_;
+    return true;
+  }
+  writing_back_ = false;
+  options_.snapshots->OnWrittenBack(*this);
+  MaybeBeginBase();
+  return true;
+}
+
+void TaskCheckpoints::Describe(proto::LocalSnapshot& snapshot) {
+  snapshot.set_valid_from(std::max(snapshot.valid_from(), newest_begun_ + 1));
+  for (const Chain& chain : chains_) {
+    const std::optional<CheckpointedState::StorePart> part = chain.state->store_part();
+    if (!part) continue;
+    proto::LocalSnapshotState& out = *snapshot.add_states();
+    out.set_operator_id(operator_ids_[chain.node]);
+    out.set_subtask(options_.subtask);
+    out.set_name(chain.state->name());
+    out.set_store(part->store);
+    out.set_epoch(part->epoch);
+    out.set_entries(part->entries);
+    out.mutable_covered()->Assign(chain.cut.begin(), chain.cut.end());
+  }
 }
 
 }  // namespace eagre

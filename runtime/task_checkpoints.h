@@ -8,7 +8,9 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,6 +20,7 @@
 #include "proto/checkpoint.pb.h"
 #include "proto/control.pb.h"
 #include "runtime/in_flight.h"
+#include "runtime/local_snapshots.h"
 #include "runtime/restore_plan.h"
 #include "state/checkpointed_state.h"
 
@@ -27,14 +30,20 @@ struct TaskCheckpointsOptions {
   FileSystem* files = nullptr;
   Executor* io = nullptr;  // may wait for the disk
   const Clock* clock = nullptr;
-  std::string directory;  // of the job's checkpoints
+  std::string directory;                // of the job's checkpoints
+  std::string local_directory;          // for copies of its files; empty: none are kept
+  LocalSnapshots* snapshots = nullptr;  // of the slot; null: none are made
+  // State that is smaller is restored quickly without a snapshot; more that is restored on top of one calls for
+  // another.
+  uint64_t smallest_snapshot_bytes = 16 << 20;
+  uint64_t most_snapshot_delta_bytes = 64 << 20;
   int attempt = 0;
   int vertex = 0;
   int subtask = 0;
 };
 
 // On the slot's thread, which owns it. Outlives nothing: handlers may be called until it is destroyed.
-class TaskCheckpoints {
+class TaskCheckpoints final : private LocalSnapshots::Member {
  public:
   struct Handlers {
     // Runs `mail` on the slot's thread; any thread.
@@ -44,12 +53,12 @@ class TaskCheckpoints {
   };
 
   TaskCheckpoints(TaskCheckpointsOptions options, Handlers handlers);
-  ~TaskCheckpoints();
+  ~TaskCheckpoints() override;
 
   // The states of the chain's next node. In the order of the nodes, before anything else.
   void AddOperator(std::string operator_id, std::vector<CheckpointedState*> states);
-  // Brings all states back. May wait for the disk.
-  Status Restore(const RestorePlan& plan, const RestorePlan::Position& position);
+  // Brings all states back, from nothing when `plan` is null. May wait for the disk.
+  Status Restore(const RestorePlan* plan, const RestorePlan::Position& position);
 
   // A barrier enters the chain, is handled by one node after another, and has passed the last.
   void Begin(int64_t checkpoint_id, int64_t trigger_ms, int64_t alignment_ms);
@@ -66,6 +75,8 @@ class TaskCheckpoints {
   bool sealing() const { return encoding_; }
   // Something acknowledged is not written yet.
   bool writing() const { return writing_ > 0; }
+  // Removes local copies that neither this checkpoint nor a later one needs.
+  void OnComplete(int64_t checkpoint_id);
 
   // Encodes one slice; false when there was nothing to do (now).
   bool Step();
@@ -86,8 +97,9 @@ class TaskCheckpoints {
     std::vector<proto::StateSegment> segments;
     uint64_t base_bytes = 0;
     uint64_t delta_bytes = 0;
-    size_t deltas = 0;      // since the base
-    size_t superseded = 0;  // segments that the base under way takes the place of
+    size_t deltas = 0;                     // since the base
+    size_t superseded = 0;                 // segments that the base under way takes the place of
+    std::vector<proto::StateSegment> cut;  // what it had when the newest local snapshot was begun
   };
   struct InFlight {
     size_t node = 0;
@@ -109,7 +121,6 @@ class TaskCheckpoints {
   static constexpr uint64_t kMostUnwrittenBytes = 32 << 20;
   static constexpr uint64_t kSmallestBaseBytes = 4 << 20;
   static constexpr size_t kMostDeltas = 24;
-
   bool broken() const { return lost_deltas_ != healed_deltas_; }
   std::string DeltaName() const;
   bool EncodeSlice();
@@ -123,6 +134,15 @@ class TaskCheckpoints {
   void OnDeltaWritten(Checkpoint checkpoint, StatusOr<std::vector<Written>> written);
   void OnBaseWritten(StatusOr<std::vector<Written>> written);
   void Acknowledge(const Checkpoint& checkpoint);
+  bool WriteBackSlice();
+  void MaybeBeginWriteBack();
+  void MaybeRequestSnapshot();
+  void OnWanted() override;
+  void Describe(proto::LocalSnapshot& snapshot) override;
+  std::set<std::string> FilesOfChains() const;
+  void RemoveLocalCopies(std::vector<std::string> names) const;
+  // Those of earlier attempts that are not inherited.
+  void SweepLocalCopies();
   proto::CheckpointReport NewReport(int64_t checkpoint_id, proto::CheckpointReport::Kind kind) const;
 
   const TaskCheckpointsOptions options_;
@@ -144,6 +164,16 @@ class TaskCheckpoints {
   int bases_ = 0;
   std::shared_ptr<File> base_file_;
   bool ended_ = false;
+
+  // The local copies that there are, and which of them the checkpoints acknowledged need.
+  std::set<std::string> local_files_;
+  std::map<int64_t, std::set<std::string>> needed_files_;
+  bool snapshot_wanted_ = false;
+  bool writing_back_ = false;
+  size_t next_write_back_ = 0;
+  bool base_since_cut_ = true;  // so that the newest snapshot, if there is one, is of no use any more
+  uint64_t bytes_since_cut_ = 0;
+  int64_t newest_begun_ = 0;
   // Deltas that could not be written. A base makes up for those lost before it began.
   int64_t lost_deltas_ = 0;
   int64_t lost_before_base_ = 0;  // of the base under way

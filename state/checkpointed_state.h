@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -52,6 +53,26 @@ class CheckpointedState {
   // What else must have happened before what was sealed counts, such as the sync of files that it names; may be empty.
   // Taken after Seal, called once on a thread that may wait for the disk.
   virtual std::function<Status()> TakeBeforeAcknowledge() { return nullptr; }
+
+  // Where a state lies in a store of the slot's database, of which local snapshots are made
+  // (state/database_snapshot.h): which store, the epoch up to which changes may stand in it, and how many entries it
+  // has, about.
+  struct StorePart {
+    uint32_t store = 0;
+    uint32_t epoch = 0;
+    int64_t entries = 0;
+  };
+  virtual std::optional<StorePart> store_part() const { return std::nullopt; }
+  // Before a snapshot is made the store must have everything from before it: BeginWriteBack, then WriteBack, which does
+  // a slice, until it is true. Not during a base.
+  virtual void BeginWriteBack() {}
+  virtual bool WriteBack() { return true; }
+  // Between BeginRestore and the first entry: the store was opened with what a snapshot has of this state, and the
+  // segments that stand in it are not restored. FinishRestore(true) must follow.
+  virtual Status AdoptStore(const StorePart& part) {
+    static_cast<void>(part);
+    return Internal("state '{}' lies in no store", name());
+  }
 
   virtual void BeginBase() {}
   virtual bool EncodeBase(StateEntryWriter&, size_t) { return true; }

@@ -57,6 +57,9 @@ class EntryStore {
   virtual StatusOr<bool> Scan(std::string_view prefix, std::string& position, OnVisit visit) = 0;
   // Removes all entries whose keys begin with `prefix`. False, as of Commit: not all of them are gone.
   virtual StatusOr<bool> ErasePrefix(std::string_view prefix) = 0;
+
+  // Of this store among those of its backend, the same in every attempt of a job.
+  virtual uint32_t number() const { return 0; }
 };
 
 }  // namespace eagre

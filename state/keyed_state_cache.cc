@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
 #include "state/keyed_state_core.h"
 
 namespace eagre {
@@ -76,7 +77,7 @@ Status KeyedStateCore::FillRow(char* row, const StoredEntry& entry) {
   --unstored_rows_;
   header.mark = ChangeEpochs::kWritten;
   TailOf(row).store_epoch = SpilledState::EpochOf(entry);
-  if (SpilledState::IsRestored(entry)) header.cached |= kRestored;
+  if (spilled_->IsRestored(entry)) header.cached |= kRestored;
   EAGRE_RETURN_IF_ERROR(DecodeRow(entry.value, row));
   Measure(row);
   return OkStatus();
@@ -131,7 +132,7 @@ void KeyedStateCore::AddWrite(char* row) {
   } else {
     const bool current = epochs_.IsCurrent(header.mark);
     if (current && TailOf(row).store_epoch != spilled_->epoch()) spilled_->ListKeyAtHand(header.hash);
-    EncodeStates(row, store.BeginValue(SpilledState::Mark(current ? spilled_->epoch() : 0, IsRestored(row))));
+    EncodeStates(row, store.BeginValue(spilled_->Mark(current, IsRestored(row))));
     store.EndPut();
   }
   writing_.push_back(row);
@@ -203,6 +204,24 @@ Status KeyedStateCore::Evict(size_t bytes) {
   }
   share_.Set(memory_bytes());
   return OkStatus();
+}
+
+std::optional<CheckpointedState::StorePart> KeyedStateCore::store_part() const {
+  if (spilled_ == nullptr) return std::nullopt;
+  return StorePart{spilled_->store().number(), spilled_->epoch(), static_cast<int64_t>(row_count())};
+}
+
+Status KeyedStateCore::AdoptStore(const StorePart& part) {
+  if (spilled_ == nullptr) return CheckpointedState::AdoptStore(part);
+  EAGRE_CHECK(spilled_->store().number() == part.store);
+  spilled_->Adopt(part.epoch);
+  stored_rows_ = part.entries;
+  return OkStatus();
+}
+
+void KeyedStateCore::BeginWriteBack() {
+  write_back_position_ = 0;
+  write_back_end_ = RowsAllocated();
 }
 
 // Before a base the store gets what it does not have yet, so that it alone has everything from before the base. True

@@ -216,8 +216,7 @@ void KeyedStateCore::BeginBase() {
   base_position_ = 0;
   base_done_ = false;
   if (spilled_ == nullptr) return;
-  write_back_position_ = 0;
-  write_back_end_ = RowsAllocated();
+  BeginWriteBack();
   spilled_->BeginBase();
 }
 

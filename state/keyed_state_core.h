@@ -105,6 +105,10 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   bool incremental() const override { return true; }
   void Seal() override;
   bool EncodeSealed(StateEntryWriter& out, size_t max_bytes) override;
+  std::optional<StorePart> store_part() const override;
+  void BeginWriteBack() override;
+  bool WriteBack() override { return WriteBackSlice(); }
+  Status AdoptStore(const StorePart& part) override;
   void BeginBase() override;
   bool EncodeBase(StateEntryWriter& out, size_t max_bytes) override;
   Status BeginRestore(const std::string& stored_schema) override;
@@ -203,10 +207,8 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
     uint32_t dirty_epoch;  // in which this memory was put in dirty_ last; outlives the row
   };
 
-  static constexpr uint8_t kNotListed = 0;
-  static constexpr uint8_t kListed = 1;
+  static constexpr uint8_t kNotListed = 0, kListed = 1;
   static constexpr uint8_t kListedBeforeSeal = 2;  // a change must be marked all the same
-
   void ListChanged(char* row);
   void MarkInEpoch(char* row);
   void MarkFreed(char* row);
@@ -270,7 +272,6 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   size_t heap_bytes_ = 0;
   const Clock* clock_ = nullptr;
   ExpirySweep sweep_;
-
   StateBackend* backend_ = nullptr;
   std::unique_ptr<SpilledState> spilled_;  // null: there is no store
   size_t tail_offset_ = 0;
@@ -287,7 +288,6 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   size_t write_back_position_ = 0;  // of a base, before the store is scanned
   size_t write_back_end_ = 0;
   StateBackend::Share share_;
-
   // Rows come from chunks, and those that were freed are used again, the last one first.
   std::unique_ptr<ChunkMemory> chunks_;
   std::vector<char*> chunks_of_rows_;

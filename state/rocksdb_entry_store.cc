@@ -28,11 +28,13 @@ std::string_view View(const rocksdb::Slice& slice) {
 
 class RocksDbEntryStore final : public EntryStore {
  public:
-  RocksDbEntryStore(rocksdb::DB& database, uint16_t number, int max_parallelism, std::function<void()> on_stall)
+  RocksDbEntryStore(rocksdb::DB& database, uint16_t number, int max_parallelism, std::function<void()> on_stall,
+                    std::function<void()> on_damage)
       : database_(database),
         number_(number),
         max_parallelism_(static_cast<uint64_t>(max_parallelism)),
-        on_stall_(std::move(on_stall)) {
+        on_stall_(std::move(on_stall)),
+        on_damage_(std::move(on_damage)) {
     scan_options_.fill_cache = false;
     scan_options_.total_order_seek = true;
   }
@@ -63,7 +65,7 @@ class RocksDbEntryStore final : public EntryStore {
         status = Parse(View(values_[i]), entry);
         if (status.ok()) status = found(i, &entry);
       } else {
-        status = FromRocksDb(statuses_[i]);
+        status = Check(statuses_[i]);
       }
     }
     for (size_t i = 0; i < count; ++i) values_[i].Reset();
@@ -117,9 +119,11 @@ class RocksDbEntryStore final : public EntryStore {
       }
       it->Next();
     }
-    EAGRE_RETURN_IF_ERROR(FromRocksDb(it->status()));
+    EAGRE_RETURN_IF_ERROR(Check(it->status()));
     return true;
   }
+
+  uint32_t number() const override { return number_; }
 
   StatusOr<bool> ErasePrefix(std::string_view prefix) override {
     rocksdb::WriteOptions options;
@@ -139,7 +143,7 @@ class RocksDbEntryStore final : public EntryStore {
         break;
       }
     }
-    EAGRE_RETURN_IF_ERROR(FromRocksDb(it->status()));
+    EAGRE_RETURN_IF_ERROR(Check(it->status()));
     return Write(options, ranges);
   }
 
@@ -150,10 +154,14 @@ class RocksDbEntryStore final : public EntryStore {
       on_stall_();
       return false;
     }
-    EAGRE_RETURN_IF_ERROR(FromRocksDb(status));
+    EAGRE_RETURN_IF_ERROR(Check(status));
     return true;
   }
 
+  Status Check(const rocksdb::Status& status) const {
+    if (status.IsCorruption()) on_damage_();
+    return FromRocksDb(status);
+  }
   uint32_t KeyGroup(uint64_t hash) const { return static_cast<uint32_t>(hash % max_parallelism_); }
   void AppendPrefix(std::string& key, uint32_t group) const {
     const char prefix[kPrefixBytes] = {static_cast<char>(group >> 8), static_cast<char>(group),
@@ -200,6 +208,7 @@ class RocksDbEntryStore final : public EntryStore {
   const uint16_t number_;
   const uint64_t max_parallelism_;
   const std::function<void()> on_stall_;
+  const std::function<void()> on_damage_;
   rocksdb::ReadOptions read_options_;
   rocksdb::ReadOptions scan_options_;
   std::string read_keys_;
@@ -219,8 +228,9 @@ class RocksDbEntryStore final : public EntryStore {
 }  // namespace
 
 std::unique_ptr<EntryStore> NewRocksDbEntryStore(rocksdb::DB& database, uint16_t number, int max_parallelism,
-                                                 std::function<void()> on_stall) {
-  return std::make_unique<RocksDbEntryStore>(database, number, max_parallelism, std::move(on_stall));
+                                                 std::function<void()> on_stall, std::function<void()> on_damage) {
+  return std::make_unique<RocksDbEntryStore>(database, number, max_parallelism, std::move(on_stall),
+                                             std::move(on_damage));
 }
 
 }  // namespace eagre

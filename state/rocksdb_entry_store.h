@@ -13,9 +13,9 @@ class DB;
 
 namespace eagre {
 
-// `number` is the state's in the slot. `on_stall` is called whenever a Commit was refused. `database` outlives the
-// store.
+// `number` is the state's in the slot. `on_stall` is called whenever a Commit was refused, `on_damage` when a file
+// of the database is not what was written. `database` outlives the store.
 std::unique_ptr<EntryStore> NewRocksDbEntryStore(rocksdb::DB& database, uint16_t number, int max_parallelism,
-                                                 std::function<void()> on_stall);
+                                                 std::function<void()> on_stall, std::function<void()> on_damage);
 
 }  // namespace eagre

@@ -2,12 +2,16 @@
 
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
+#include <rocksdb/utilities/checkpoint.h>
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 #include <utility>
 
+#include "base/file_copy.h"
 #include "base/file_system.h"
+#include "base/logging.h"
 #include "base/work_directory.h"
 #include "state/rocksdb_entry_store.h"
 #include "state/rocksdb_options.h"
@@ -24,13 +28,28 @@ class RocksDbStateBackend final : public StateBackend {
 
   ~RocksDbStateBackend() override {
     *alive_ = false;
-    if (database_ != nullptr) database_->Close().PermitUncheckedError();
+    // One that is being copied ends with that.
     database_.reset();
+  }
+
+  void OpenFrom(Snapshot snapshot) override { snapshot_ = std::move(snapshot); }
+  bool opened_from_snapshot() const override { return opened_from_snapshot_; }
+
+  SnapshotMaker NewSnapshotMaker() override {
+    if (database_ == nullptr) return nullptr;
+    return [database = database_](const std::string& directory) { return MakeSnapshot(*database, directory); };
   }
 
   StatusOr<std::unique_ptr<EntryStore>> OpenStore(int max_parallelism) override {
     if (database_ == nullptr) EAGRE_RETURN_IF_ERROR(OpenDatabase());
-    return NewRocksDbEntryStore(*database_, next_state_++, max_parallelism, [this] { BeginStall(); });
+    const uint16_t number = next_state_++;
+    std::unique_ptr<EntryStore> store = NewRocksDbEntryStore(
+        *database_, number, max_parallelism, [this] { BeginStall(); }, [this] { OnDamage(); });
+    if (opened_from_snapshot_ && !snapshot_->stores.contains(number)) {
+      EAGRE_ASSIGN_OR_RETURN(const bool emptied, store->ErasePrefix(""));
+      if (!emptied) return Internal("RocksDB refused to empty a store of a local snapshot");
+    }
+    return store;
   }
 
   void UpdateGauges() override {
@@ -56,9 +75,23 @@ class RocksDbStateBackend final : public StateBackend {
     cache_ = rocksdb::NewLRUCache(static_cast<size_t>(cache_bytes));
     const rocksdb::Options options = RocksDbDatabaseOptions(write_buffer_bytes, cache_);
     rocksdb::DB* database = nullptr;
-    const std::string path = JoinPath(directory_->path(), "db");
-    const rocksdb::Status opened = rocksdb::DB::Open(options, path, &database);
-    if (!opened.ok()) return Internal("cannot open a RocksDB database in '{}': {}", path, opened.ToString());
+    if (snapshot_) {
+      const std::string path = JoinPath(directory_->path(), "restored");
+      const Status opened = OpenSnapshot(options, path, database);
+      opened_from_snapshot_ = opened.ok();
+      if (opened.ok()) {
+        EAGRE_LOG_INFO("beginning with the local snapshot in {}", snapshot_->directory);
+      } else {
+        EAGRE_LOG_WARN("restoring from the checkpoint, since the local snapshot in {} cannot be used: {}",
+                       snapshot_->directory, StatusMessage(opened));
+        OnDamage();
+      }
+    }
+    if (database == nullptr) {
+      const std::string path = JoinPath(directory_->path(), "db");
+      const rocksdb::Status opened = rocksdb::DB::Open(options, path, &database);
+      if (!opened.ok()) return Internal("cannot open a RocksDB database in '{}': {}", path, opened.ToString());
+    }
     database_.reset(database);
     if (options_.metrics == nullptr) return OkStatus();
     const auto gauge = [&](const char* name, const char* help) {
@@ -74,6 +107,47 @@ class RocksDbStateBackend final : public StateBackend {
     return OkStatus();
   }
 
+  Status OpenSnapshot(const rocksdb::Options& options, const std::string& path, rocksdb::DB*& database) const {
+    FileSystem& files = PosixFileSystem();
+    EAGRE_RETURN_IF_ERROR(files.CreateDirectories(path));
+    for (const SnapshotFile& file : snapshot_->files) {
+      const std::string from = JoinPath(snapshot_->directory, file.name);
+      const std::string to = JoinPath(path, file.name);
+      EAGRE_ASSIGN_OR_RETURN(const FileInfo found, files.Stat(from));
+      if (found.size != file.bytes) return DataLoss("{} has {} bytes instead of {}", from, found.size, file.bytes);
+      // Tables never change; the other files are small, and written on.
+      if (!file.name.ends_with(".sst")) {
+        EAGRE_ASSIGN_OR_RETURN(const std::string content, files.ReadFile(from));
+        EAGRE_RETURN_IF_ERROR(files.WriteFile(to, content));
+      } else if (!files.Link(from, to).ok()) {
+        EAGRE_RETURN_IF_ERROR(CopyFile(files, from, to));
+      }
+    }
+    rocksdb::Options existing = options;
+    existing.create_if_missing = false;
+    const rocksdb::Status opened = rocksdb::DB::Open(existing, path, &database);
+    return opened.ok() ? OkStatus() : DataLoss("{}", opened.ToString());
+  }
+
+  // The next attempt must not begin with it again.
+  void OnDamage() const {
+    if (!snapshot_) return;
+    const Status removed = PosixFileSystem().RemoveTree(snapshot_->directory);
+    if (!removed.ok()) EAGRE_LOG_ERROR("cannot remove a damaged local snapshot: {}", StatusMessage(removed));
+  }
+
+  static StatusOr<std::vector<SnapshotFile>> MakeSnapshot(rocksdb::DB& database, const std::string& directory) {
+    rocksdb::Checkpoint* created = nullptr;
+    rocksdb::Status status = rocksdb::Checkpoint::Create(&database, &created);
+    const std::unique_ptr<rocksdb::Checkpoint> checkpoint(created);
+    if (status.ok()) status = checkpoint->CreateCheckpoint(directory);
+    if (!status.ok()) return Internal("RocksDB cannot make a snapshot in {}: {}", directory, status.ToString());
+    EAGRE_ASSIGN_OR_RETURN(const std::vector<FileInfo> found, PosixFileSystem().List(directory));
+    std::vector<SnapshotFile> files;
+    for (const FileInfo& file : found) files.push_back({std::string(BaseName(file.path)), file.size});
+    return files;
+  }
+
   void OnStall() override {
     if (stalls_ != nullptr) stalls_->Set(static_cast<double>(++stall_count_));
     if (options_.post_after == nullptr) return;
@@ -85,7 +159,9 @@ class RocksDbStateBackend final : public StateBackend {
   const RocksDbOptions options_;
   std::unique_ptr<WorkDirectory> directory_;
   std::shared_ptr<rocksdb::Cache> cache_;
-  std::unique_ptr<rocksdb::DB> database_;     // null until a state asks for a store
+  std::optional<Snapshot> snapshot_;  // to begin with
+  bool opened_from_snapshot_ = false;
+  std::shared_ptr<rocksdb::DB> database_;     // null until a state asks for a store
   std::atomic<rocksdb::DB*> shown_{nullptr};  // whose gauges are shown
   uint16_t next_state_ = 0;
   int64_t stall_count_ = 0;

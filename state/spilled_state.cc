@@ -34,7 +34,7 @@ Status SpilledState::Restore(const StateEntry& entry) {
   if (entry.erased) {
     store_->EndErase();
   } else {
-    store_->BeginValue(Mark(epoch_, /*restored=*/true)).Raw(entry.value);
+    store_->BeginValue(Mark(/*current=*/true, /*restored=*/true)).Raw(entry.value);
     store_->EndPut();
   }
   return ++restored_ < kRestoredPerCommit ? OkStatus() : CommitRestored();

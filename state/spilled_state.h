@@ -34,9 +34,13 @@ class SpilledState {
   bool Fail(Status status);
 
   // What the store keeps with an entry: the epoch, and whether it was restored and has not changed since.
-  static uint32_t Mark(uint32_t epoch, bool restored) { return epoch | (restored ? kRestoredBit : 0); }
+  uint32_t Mark(bool current, bool restored) const {
+    return (current ? epoch_ : unchanged_epoch_) | (restored ? kRestoredBit : 0);
+  }
   static uint32_t EpochOf(const StoredEntry& entry) { return entry.epoch & ~kRestoredBit; }
-  static bool IsRestored(const StoredEntry& entry) { return (entry.epoch & kRestoredBit) != 0; }
+  bool IsRestored(const StoredEntry& entry) const {
+    return (entry.epoch & kRestoredBit) != 0 || (adopted_ && EpochOf(entry) < unchanged_epoch_);
+  }
 
   // Of what changes now; counts from 1.
   uint32_t epoch() const { return epoch_; }
@@ -45,7 +49,12 @@ class SpilledState {
   // What is in the store stands in checkpoints already.
   void Follow() {
     following_ = true;
-    epoch_ = 2;
+    ++epoch_;
+  }
+  // Before Restore and Follow: the store has entries of an earlier attempt, changed up to the epoch `epoch` of that.
+  void Adopt(uint32_t epoch) {
+    adopted_ = ever_written_ = true;
+    unchanged_epoch_ = epoch_ = epoch + 1;
   }
 
   // After BeginPut and the key: the entry is of the current epoch, and was not listed in it.
@@ -80,6 +89,8 @@ class SpilledState {
   bool ever_written_ = false;
   Status error_;
   uint32_t epoch_ = 1;
+  uint32_t unchanged_epoch_ = 0;  // borne by what has not changed since the newest seal; never sealed
+  bool adopted_ = false;          // what bears an epoch before that one is of an earlier attempt
   uint32_t sealed_epoch_ = 0;
   bool following_ = false;  // else everything belongs to the first epoch, and is found by a scan
   bool list_full_ = false;  // so that a scan takes its place

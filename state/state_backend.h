@@ -8,7 +8,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,6 +47,25 @@ class StateBackend {
 
   // A store of its own for one state; null: there is only memory.
   virtual StatusOr<std::unique_ptr<EntryStore>> OpenStore(int max_parallelism) = 0;
+
+  // A copy of the database below the stores, in a folder on the same disk where that can be: files that do not change
+  // have two names then.
+  struct SnapshotFile {
+    std::string name;
+    int64_t bytes = 0;
+  };
+  struct Snapshot {
+    std::string directory;
+    std::vector<SnapshotFile> files;
+    std::set<uint32_t> stores;  // those whose entries are wanted; the others are emptied
+  };
+  // Before the first OpenStore. When the snapshot cannot be used, the stores are empty.
+  virtual void OpenFrom(Snapshot snapshot) { static_cast<void>(snapshot); }
+  virtual bool opened_from_snapshot() const { return false; }
+  // Makes a snapshot in a folder, which is made. To be called on a thread that may wait for the disk, whatever the slot
+  // does meanwhile: what changes then may be in it or not. Null: there is no database.
+  using SnapshotMaker = std::function<StatusOr<std::vector<SnapshotFile>>(const std::string& directory)>;
+  virtual SnapshotMaker NewSnapshotMaker() { return nullptr; }
 
   // The share of one state in what is used; on its end it takes nothing any more.
   class Share {

@@ -69,6 +69,12 @@ Status StateFileWriter::Finish() {
   return OkStatus();
 }
 
+Status StateFileWriter::FinishWithoutSync() {
+  EAGRE_RETURN_IF_ERROR(file_->Close());
+  finished_ = true;
+  return OkStatus();
+}
+
 StatusOr<std::string> ReadStateSegment(FileSystem& files, const std::string& root, const proto::StateSegment& segment) {
   const std::string path = JoinPath(root, segment.file());
   EAGRE_ASSIGN_OR_RETURN(const std::unique_ptr<ReadableFile> file, files.OpenForRead(path));

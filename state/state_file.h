@@ -29,6 +29,8 @@ class StateFileWriter {
   StatusOr<proto::StateSegment> Append(std::string_view bytes, uint64_t entries);
   // Everything appended survives a crash of the machine once this has returned, the file's name included.
   Status Finish();
+  // The same without the wait: of a file that need not outlive the machine.
+  Status FinishWithoutSync();
 
  private:
   StateFileWriter(FileSystem& files, std::string path, std::string name, std::unique_ptr<WritableFile> file);

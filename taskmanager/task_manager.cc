@@ -114,6 +114,10 @@ void TaskManager::HandleJobManagerMessage(std::string_view bytes) {
       for (const std::string& digest : message.release_artifacts().digests()) env_.artifacts->Release(digest);
       for (const std::string& job : message.release_artifacts().job_ids()) {
         if (env_.delete_logs) env_.delete_logs(job);
+        if (env_.delete_local_state) env_.delete_local_state(job);
+      }
+      for (const std::string& job : message.release_artifacts().ended_job_ids()) {
+        if (env_.delete_local_state) env_.delete_local_state(job);
       }
       return;
     case proto::JobManagerToTaskManager::kRetainArtifacts: return HandleRetain(message.retain_artifacts());
@@ -159,7 +163,9 @@ void TaskManager::HandleAdopt(const proto::AdoptWorker& adopt) {
 
 void TaskManager::HandleRetain(const proto::RetainArtifacts& retain) {
   env_.artifacts->ReleaseOthers({retain.digests().begin(), retain.digests().end()});
-  if (env_.delete_other_logs) env_.delete_other_logs({retain.job_ids().begin(), retain.job_ids().end()});
+  const std::set<std::string> jobs(retain.job_ids().begin(), retain.job_ids().end());
+  if (env_.delete_other_logs) env_.delete_other_logs(jobs);
+  if (env_.delete_other_local_state) env_.delete_other_local_state(jobs);
 }
 
 void TaskManager::LoseJobManager(const Status& reason) {

@@ -33,7 +33,8 @@ struct TaskManagerOptions {
   std::string version;
   int64_t pid = 0;
   int slots = 1;
-  int64_t slot_memory_bytes = 0;  // for the state of each; 0: what the job's configuration says
+  int64_t slot_memory_bytes = 0;      // for the state of each; 0: what the job's configuration says
+  std::string local_state_directory;  // in which each job has a folder for copies of its state; empty: none are kept
   int64_t heartbeat_interval_ms = 10'000;
   int64_t heartbeat_timeout_ms = 50'000;
   int64_t deployment_timeout_ms = 60'000;      // from a worker's launch to its first message; 0: any time
@@ -57,6 +58,9 @@ struct TaskManagerEnvironment {
   std::function<void(const std::string& job_id)> delete_logs;
   // Deletes the output files of all other jobs. May be empty.
   std::function<void(const std::set<std::string>& job_ids)> delete_other_logs;
+  // Deletes the copies of a job's state, and those of all jobs but these. May be empty.
+  std::function<void(const std::string& job_id)> delete_local_state;
+  std::function<void(const std::set<std::string>& job_ids)> delete_other_local_state;
   // The JobManager refused this TaskManager, or was not found in time: it does nothing any more. May be empty.
   std::function<void(Status reason)> on_give_up;
 };

@@ -73,6 +73,9 @@ void TaskManager::Launch(Run& run, StatusOr<std::string> library) {
   run.pinned = true;
   run.deploy.set_library_path(*std::move(library));
   run.deploy.set_slot_memory_bytes(options_.slot_memory_bytes);
+  if (!options_.local_state_directory.empty()) {
+    run.deploy.set_local_state_directory(options_.local_state_directory + "/" + run.attempt().job_id());
+  }
   std::weak_ptr<bool> alive = alive_;
   AttemptKey key{run.attempt().job_id(), run.attempt().attempt()};
   auto worker = env_.launcher->Launch(run.deploy, [this, alive, key](WorkerExit exit) {

@@ -14,6 +14,7 @@
 #include "base/work_directory.h"
 #include "state/state_backend_factory.h"
 #include "taskmanager/artifact_cache.h"
+#include "taskmanager/local_state_folders.h"
 #include "taskmanager/rpc_client.h"
 #include "taskmanager/task_manager.h"
 #include "taskmanager/thread_worker_host.h"
@@ -26,6 +27,7 @@ namespace {
 
 // For killed workers to go away. Longer only when user code in this process hangs, or the kernel cannot end a process.
 constexpr std::chrono::seconds kStopTimeout{10};
+constexpr char kLocalStateFolder[] = "local-state";
 
 // Under which peers and users know this machine.
 std::string AdvertisedHost(const Configuration& config) {
@@ -105,6 +107,9 @@ Status TaskManagerServer::Open(const Configuration& config) {
   slots_available_ = &registry_.AddGauge("flink_taskmanager_taskSlotsAvailable", labels, "Slots that run nothing");
 
   executor_ = std::make_unique<ThreadExecutor>("taskmanager");
+  local_state_ = std::make_unique<LocalStateFolders>(config.GetString("taskmanager.state.local.root-dirs").empty()
+                                                         ? JoinPath(work_directory_->path(), kLocalStateFolder)
+                                                         : config.GetString("taskmanager.state.local.root-dirs"));
   logs_ = std::make_unique<WorkerLogs>(JoinPath(work_directory_->path(), "logs"),
                                        config.GetBytes("taskmanager.worker-output.max-size"));
   RpcClientOptions rpc;
@@ -128,8 +133,14 @@ Status TaskManagerServer::Open(const Configuration& config) {
   environment.collect_logs = [this](const proto::CollectLogs& request) { rpc_->PushLogs(request); };
   environment.delete_logs = [this](const std::string& job) { logs_->DeleteJob(job); };
   environment.delete_other_logs = [this](const std::set<std::string>& jobs) { logs_->DeleteOtherJobs(jobs); };
+  environment.delete_local_state = [this](const std::string& job) { local_state_->DeleteJob(job); };
+  environment.delete_other_local_state = [this](const std::set<std::string>& jobs) {
+    local_state_->DeleteOtherJobs(jobs);
+  };
   environment.on_give_up = options_.on_give_up;
-  task_manager_ = std::make_unique<TaskManager>(LogicOptions(config, id_, host_, options_.version), environment);
+  TaskManagerOptions logic = LogicOptions(config, id_, host_, options_.version);
+  logic.local_state_directory = local_state_->directory();
+  task_manager_ = std::make_unique<TaskManager>(std::move(logic), environment);
   executor_->Post([this] { task_manager_->Start(); });
   return OkStatus();
 }
@@ -157,6 +168,7 @@ void TaskManagerServer::Stop() {
   executor_->Stop();
   launcher_.reset();
   artifacts_.reset();
+  local_state_.reset();
   work_directory_.reset();
 }
 

@@ -18,6 +18,7 @@
 namespace eagre {
 
 class ArtifactCache;
+class LocalStateFolders;
 class RpcClient;
 class TaskManager;
 class WorkDirectory;
@@ -66,6 +67,7 @@ class TaskManagerServer {
   // In the order of construction; Stop takes them down in the opposite one, but for the executor, which all use.
   std::unique_ptr<WorkDirectory> work_directory_;
   std::unique_ptr<ThreadExecutor> executor_;
+  std::unique_ptr<LocalStateFolders> local_state_;
   std::unique_ptr<WorkerLogs> logs_;
   std::unique_ptr<RpcClient> rpc_;
   std::unique_ptr<ArtifactCache> artifacts_;

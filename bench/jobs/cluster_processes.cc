@@ -110,10 +110,11 @@ int64_t EagreProcess::ResidentBytes() const {
   return resident * sysconf(_SC_PAGESIZE);
 }
 
-BenchCluster::BenchCluster(int task_managers, int slots_each) {
+BenchCluster::BenchCluster(int task_managers, int slots_each, const std::vector<std::string>& properties) {
   char folder[] = "/tmp/eagre-bench-XXXXXX";
   directory_ = mkdtemp(folder);
-  const std::vector<std::string> common = {"-D", "eagre.work.dir=" + directory_, "-D", "metrics.reporter.prom.port=0"};
+  std::vector<std::string> common = {"-D", "eagre.work.dir=" + directory_, "-D", "metrics.reporter.prom.port=0"};
+  for (const std::string& property : properties) common.insert(common.end(), {"-D", property});
   auto with = [&](std::vector<std::string> arguments) {
     arguments.insert(arguments.end(), common.begin(), common.end());
     return arguments;

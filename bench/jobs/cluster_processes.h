@@ -38,7 +38,8 @@ class EagreProcess {
 
 class BenchCluster {
  public:
-  BenchCluster(int task_managers, int slots_each);
+  // `properties` are key=value, for all processes.
+  BenchCluster(int task_managers, int slots_each, const std::vector<std::string>& properties = {});
   ~BenchCluster();
 
   const std::string& address() const { return address_; }

@@ -28,12 +28,6 @@ class CheckpointTest : public ClusterTest {
       return job.checkpoints().latest().checkpoint_id() >= at_least;
     });
   }
-  // What follows "Path: " in a command's output.
-  static std::string PathIn(const std::string& output) {
-    const size_t at = output.find("Path: ");
-    if (at == std::string::npos) return "";
-    return output.substr(at + 6, output.find('\n', at) - at - 6);
-  }
 };
 
 TEST_F(CheckpointTest, AJobGoesOnFromItsNewestCheckpointWhenItsWorkerIsKilled) {

@@ -192,6 +192,12 @@ Ended ClusterTest::RunOnCluster(const Words& arguments) {
   return Run(all);
 }
 
+std::string ClusterTest::PathIn(const std::string& output) {
+  const size_t at = output.find("Path: ");
+  if (at == std::string::npos) return "";
+  return output.substr(at + 6, output.find('\n', at) - at - 6);
+}
+
 std::string ClusterTest::Submit(const std::string& job, const Words& job_arguments, const Words& options) {
   Words arguments = {"run", "-d"};
   arguments.insert(arguments.end(), options.begin(), options.end());

@@ -52,6 +52,8 @@ class ClusterTest : public ::testing::Test {
   Ended Run(const Words& arguments);
   // The same with `-m` and the JobManager's address after the verb.
   Ended RunOnCluster(const Words& arguments);
+  // The folder of the savepoint that a command says it has made.
+  static std::string PathIn(const std::string& output);
   // `eagre run -d`; "" after a failure, which fails the test.
   std::string Submit(const std::string& job, const Words& job_arguments = {}, const Words& options = {});
   // The library of tests/cluster/jobs/<name>.cc.

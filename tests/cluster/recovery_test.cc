@@ -18,7 +18,6 @@ using ::testing::HasSubstr;
 
 class RecoveryTest : public ClusterTest {
  protected:
-  static constexpr int kKeys = 97;
   static constexpr int kRecords = 60'000;
 
   Words CheckpointOptions() {
@@ -29,7 +28,7 @@ class RecoveryTest : public ClusterTest {
 
   std::string SubmitCounting(const Words& options, const Words& more = {}) {
     Words arguments = {
-        "--records", std::to_string(kRecords), "--keys", std::to_string(kKeys), "--rate", "20000", "--output",
+        "--records", std::to_string(kRecords), "--keys", std::to_string(keys_), "--rate", "20000", "--output",
         Path("out")};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return Submit("counting", arguments, options);
@@ -53,7 +52,7 @@ class RecoveryTest : public ClusterTest {
 
   void ExpectExactlyOnce() {
     std::map<int64_t, std::vector<int64_t>> counts = Counts();
-    EXPECT_EQ(counts.size(), size_t{kKeys});
+    EXPECT_EQ(counts.size(), static_cast<size_t>(keys_));
     size_t records = 0;
     for (auto& [key, numbers] : counts) {
       std::sort(numbers.begin(), numbers.end());
@@ -78,6 +77,15 @@ class RecoveryTest : public ClusterTest {
     return done;
   }
 
+  // Stops a job with a savepoint, and gives its folder.
+  std::string Stop(const std::string& job_id) {
+    const Ended stopped = RunOnCluster({"stop", "-p", Path("savepoints"), job_id});
+    EXPECT_EQ(stopped.status, 0) << stopped.err;
+    EXPECT_TRUE(AwaitState(job_id, "FINISHED")) << Job(job_id).DebugString();
+    return PathIn(stopped.out);
+  }
+
+  int keys_ = 97;
   std::set<std::string> seen_;
 };
 
@@ -113,6 +121,41 @@ TEST_P(BackendRecoveryTest, KilledWorkersLoseNothingAndDoNothingTwice) {
   EXPECT_GE(kills, 3) << "the job was too short for its test";
   EXPECT_GE(Job(job_id).summary().restarts(), 1);
   ExpectExactlyOnce();
+}
+
+// Killed ones begin again where they were, with what they had kept there, and the copies go with the job.
+TEST_P(BackendRecoveryTest, WorkersGoOnFromTheLocalCopiesOfTheirState) {
+  keys_ = 12'000;
+  Words cluster = CheckpointOptions();
+  cluster.push_back("taskmanager.state.local.root-dirs=" + Path("local"));
+  ASSERT_NO_FATAL_FAILURE(StartCluster(3, 1, cluster));
+  const std::string job_id = SubmitCounting(
+      {"-p", "2", "-D", "execution.state-recovery.from-local=true", "-D", "state.backend.type=" + GetParam()},
+      {"--padding", "3000"});
+  const std::string said = GetParam() == "rocksdb" ? "the local snapshot" : "from local copies";
+  // There is a snapshot, where there is a database.
+  const auto has_snapshots = [&] {
+    const std::vector<std::string> files = FilesBelow(Path("local"));
+    return GetParam() == "hashmap" ||
+           std::any_of(files.begin(), files.end(), [](const std::string& path) { return path.ends_with(".snapshot"); });
+  };
+  const auto logs = [&] { return RunOnCluster({"logs", job_id}).out; };
+  bool found = false;
+  for (int kills = 0; !found && State(job_id) != "FINISHED"; ++kills) {
+    ASSERT_TRUE(AwaitTrue([&] { return State(job_id) == "FINISHED" || has_snapshots(); }));
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(AwaitCheckpoint(job_id)) << Job(job_id).DebugString();
+    const size_t victim = static_cast<size_t>(kills % 3);
+    const std::vector<pid_t> workers = Workers(victim);
+    if (workers.empty()) continue;
+    kill(workers.front(), SIGKILL);
+    ASSERT_TRUE(AwaitTrue([&] { return State(job_id) == "FINISHED" || !Workers(victim).empty(); }))
+        << "it was not given back to its TaskManager";
+    found = logs().find(said) != std::string::npos;
+  }
+  ASSERT_TRUE(AwaitState(job_id, "FINISHED")) << Job(job_id).DebugString();
+  EXPECT_TRUE(found || logs().find(said) != std::string::npos) << logs();
+  ExpectExactlyOnce();
+  EXPECT_TRUE(AwaitTrue([&] { return FilesBelow(Path("local")).empty(); })) << "copies outlive their job";
 }
 
 TEST_F(RecoveryTest, ABlockingOperatorGoesOnFromItsCheckpointsExactlyOnce) {
@@ -259,14 +302,47 @@ TEST_F(RecoveryTest, ASavepointMovesFromMemoryToRocksDbAndBack) {
     }
     ASSERT_TRUE(AwaitTrue([&] { return Job(job_id).checkpoints().completed_count() > 0; }))
         << Job(job_id).DebugString();
-    const Ended stopped = RunOnCluster({"stop", "-p", Path("savepoints"), job_id});
-    ASSERT_EQ(stopped.status, 0) << stopped.err;
-    const size_t at = stopped.out.find("Path: ");
-    ASSERT_NE(at, std::string::npos) << stopped.out;
-    savepoint = stopped.out.substr(at + 6, stopped.out.find('\n', at) - at - 6);
-    ASSERT_TRUE(AwaitState(job_id, "FINISHED")) << Job(job_id).DebugString();
+    savepoint = Stop(job_id);
   }
   ExpectExactlyOnce();
+}
+
+TEST_F(RecoveryTest, ALaterVersionWithAFieldMoreGoesOnFromTheSavepoint) {
+  ASSERT_NO_FATAL_FAILURE(StartCluster(2, 2, CheckpointOptions()));
+  const std::string first = SubmitCounting({"-p", "2", "-D", "pipeline.max-parallelism=128"});
+  ASSERT_TRUE(AwaitCheckpoint(first)) << Job(first).DebugString();
+  const std::string savepoint = Stop(first);
+  const std::string second = SubmitCounting(
+      {"-p", "3", "-D", "pipeline.max-parallelism=128", "-D", "state.backend.type=rocksdb", "-s", savepoint},
+      {"--later"});
+  ASSERT_TRUE(AwaitState(second, "FINISHED")) << Job(second).DebugString();
+  ExpectExactlyOnce();
+}
+
+TEST_F(RecoveryTest, StateThatHasExpiredGoesFromRocksDbAndStaysAwayAfterARestart) {
+  Words cluster = CheckpointOptions();
+  cluster.insert(cluster.end(), kNoRoom.begin(), kNoRoom.end());
+  ASSERT_NO_FATAL_FAILURE(StartCluster(1, 2, cluster));
+  keys_ = 5;
+  const std::string job_id =
+      Submit("counting",
+             {"--records", "1000000000", "--keys", "5", "--unique", "20000", "--rate", "20000", "--ttl", "500",
+              "--output", Path("out")},
+             {"-p", "2", "-D", "state.backend.type=rocksdb", "-D", "pipeline.max-parallelism=128"});
+  ASSERT_TRUE(AwaitTrue([&] { return RecordsIn(job_id) > 20'000; })) << Job(job_id).DebugString();
+  for (const bool killed : {false, true}) {
+    SCOPED_TRACE(killed);
+    if (killed) kill(Workers(0).at(0), SIGKILL);
+    Ended inspected;
+    EXPECT_TRUE(AwaitTrue([&] {
+      const Ended taken = RunOnCluster({"savepoint", job_id, Path("savepoints")});
+      if (taken.status != 0) return false;  // it is being restarted
+      inspected = Run({"state", "inspect", PathIn(taken.out)});
+      return inspected.out.find("Entries of 'keyed state' per key group: 5 in") != std::string::npos;
+    })) << inspected.out;
+  }
+  EXPECT_EQ(RunOnCluster({"cancel", job_id}).status, 0);
+  EXPECT_TRUE(AwaitState(job_id, "CANCELED"));
 }
 
 }  // namespace

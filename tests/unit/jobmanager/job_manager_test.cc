@@ -316,6 +316,34 @@ TEST_F(JobManagerTest, ARestartWaitsForTheOldWorkersAndForTheDelay) {
   EXPECT_EQ(details.failures(2).message(), "first");
 }
 
+TEST_F(JobManagerTest, AJobThatRecoversFromLocalStateGetsItsSlotsBackAndSaysWhenItHasEnded) {
+  for (const bool local : {false, true}) {
+    SCOPED_TRACE(local);
+    Restart({"restart-strategy.type=fixed-delay", "restart-strategy.fixed-delay.delay=0 s",
+             std::string("execution.state-recovery.from-local=") + (local ? "true" : "false")});
+    FakeTaskManager& a = AddTaskManager("a", 1);
+    const std::string id = Submit(JobOf(1));
+    proto::AttemptId attempt = RunWorkers({&a});
+    FakeTaskManager& emptier = AddTaskManager("emptier", 2);
+    a.SendFailed(attempt, FailureOf("first"));
+    a.SendExited(attempt);
+    executor_.RunReady();
+    executor_.Advance(1);
+    EXPECT_EQ(StateOf(id), "RUNNING");
+    EXPECT_THAT(a.deploys(), SizeIs(local ? 2 : 1));
+    EXPECT_THAT(emptier.deploys(), SizeIs(local ? 0 : 1));
+    CancelAndRun(id);
+    FakeTaskManager& last = local ? a : emptier;
+    last.SendExited(last.deploys().back().attempt());
+    EXPECT_EQ(StateOf(id), "CANCELED");
+    std::vector<std::string> told;
+    for (const auto& message : a.received()) {
+      for (const auto& ended : message.release_artifacts().ended_job_ids()) told.push_back(ended);
+    }
+    EXPECT_EQ(told, local ? std::vector{id} : std::vector<std::string>());
+  }
+}
+
 TEST_F(JobManagerTest, ANonRetryableFailureEndsTheJobWhateverTheStrategy) {
   Restart({"restart-strategy.type=exponential-delay"});
   FakeTaskManager& a = AddTaskManager("a", 1);

@@ -99,7 +99,8 @@ class MapState final : public CheckpointedState {
 
 // One subtask: its states, and what of them was acknowledged.
 struct Subtask {
-  Subtask(const std::string& directory, ManualExecutor& io, int attempt, int subtask)
+  Subtask(const std::string& directory, ManualExecutor& io, int attempt, int subtask,
+          FileSystem& files = PosixFileSystem(), const std::string& local_directory = "")
       : position(WholeState::Functions{.encode =
                                            [this](StateEntryWriter& out) {
                                              out.BeginKey(0).Raw("position");
@@ -112,10 +113,11 @@ struct Subtask {
                                              return in.Fixed(read) ? OkStatus() : DataLoss("position");
                                            }}),
         whole("position", StateDistribution::kSplit, "int64", position),
-        checkpoints({.files = &PosixFileSystem(),
+        checkpoints({.files = &files,
                      .io = &io,
                      .clock = &io.clock(),
                      .directory = directory,
+                     .local_directory = local_directory,
                      .attempt = attempt,
                      .vertex = 3,
                      .subtask = subtask},
@@ -192,7 +194,7 @@ class TaskCheckpointsTest : public testing::TestWithParam<uint64_t> {
     for (int i = 0; i < parallelism; ++i) {
       Subtask subtask(directory_, io_, 99, i);
       const Status status = subtask.checkpoints.Restore(
-          plan, {.subtask = i, .parallelism = parallelism, .max_parallelism = kMaxParallelism});
+          &plan, {.subtask = i, .parallelism = parallelism, .max_parallelism = kMaxParallelism});
       EXPECT_TRUE(status.ok()) << status;
       for (const auto& [key, value] : subtask.map.values()) {
         EXPECT_TRUE(all.emplace(key, value).second) << "key " << key << " is in two subtasks";
@@ -333,7 +335,7 @@ TEST_P(TaskCheckpointsTest, ARestoredSubtaskGoesOnWithItsChainAndARescaledOneBeg
 
   Subtask same(directory_, io_, 1, 0);
   ASSERT_TRUE(
-      same.checkpoints.Restore(plan, {.subtask = 0, .parallelism = 1, .max_parallelism = kMaxParallelism}).ok());
+      same.checkpoints.Restore(&plan, {.subtask = 0, .parallelism = 1, .max_parallelism = kMaxParallelism}).ok());
   EXPECT_EQ(same.read, subtask.read);
   same.map.Put(1, "changed");
   const proto::CheckpointReport second = take(same, 2);
@@ -342,13 +344,137 @@ TEST_P(TaskCheckpointsTest, ARestoredSubtaskGoesOnWithItsChainAndARescaledOneBeg
 
   Subtask half(directory_, io_, 2, 1);
   ASSERT_TRUE(
-      half.checkpoints.Restore(plan, {.subtask = 1, .parallelism = 2, .max_parallelism = kMaxParallelism}).ok());
+      half.checkpoints.Restore(&plan, {.subtask = 1, .parallelism = 2, .max_parallelism = kMaxParallelism}).ok());
   const proto::CheckpointReport third = take(half, 3);
   for (const auto& segment : third.operators(0).snapshot().states(0).segments()) {
     EXPECT_EQ(segment.file().rfind("shared/2-", 0), 0u) << "a chain of another division: " << segment.file();
   }
 }
 
+// As if the folder of the checkpoints were on another file system than that of the local copies.
+class NoLinks final : public FileSystem {
+ public:
+  StatusOr<std::unique_ptr<ReadableFile>> OpenForRead(const std::string& path) override {
+    return files_.OpenForRead(path);
+  }
+  StatusOr<std::unique_ptr<WritableFile>> OpenForWrite(const std::string& path, OpenMode mode) override {
+    return files_.OpenForWrite(path, mode);
+  }
+  Status Rename(const std::string& from, const std::string& to) override { return files_.Rename(from, to); }
+  Status Link(const std::string& from, const std::string&) override {
+    return Unimplemented("no second name of {}", from);
+  }
+  StatusOr<FileInfo> Stat(const std::string& path) override { return files_.Stat(path); }
+  StatusOr<std::vector<FileInfo>> List(const std::string& directory) override { return files_.List(directory); }
+  Status CreateDirectories(const std::string& path) override { return files_.CreateDirectories(path); }
+  Status Remove(const std::string& path) override { return files_.Remove(path); }
+  Status RemoveTree(const std::string& path) override { return files_.RemoveTree(path); }
+  Status SyncDirectory(const std::string& directory) override { return files_.SyncDirectory(directory); }
+  StatusOr<int64_t> FreeBytes(const std::string& path) override { return files_.FreeBytes(path); }
+
+ private:
+  FileSystem& files_ = PosixFileSystem();
+};
+
+class LocalCopiesTest : public TaskCheckpointsTest {
+ protected:
+  proto::CheckpointReport Take(Subtask& of, int64_t id) {
+    Seal(of, id);
+    while (of.checkpoints.Step()) {
+    }
+    io_.RunReady();
+    of.RunMail();
+    while (of.checkpoints.Step()) {  // a base
+    }
+    io_.RunReady();
+    of.RunMail();
+    EXPECT_EQ(of.reports.size(), 1u);
+    return std::exchange(of.reports, {})[0];
+  }
+  Status Restore(Subtask& into, const proto::CheckpointReport& report) {
+    const RestorePlan plan(files_, directory_ + "/chk-1", directory_, MetadataOf({&report}), local_);
+    return into.checkpoints.Restore(&plan, {.subtask = 0, .parallelism = 1, .max_parallelism = kMaxParallelism});
+  }
+  std::set<std::string> Names(const std::string& directory) {
+    std::set<std::string> names;
+    for (const auto& file : std::filesystem::directory_iterator(directory)) names.insert(file.path().filename());
+    return names;
+  }
+
+  NoLinks no_links_;
+  FileSystem& files_ = GetParam() % 2 == 0 ? static_cast<FileSystem&>(no_links_) : PosixFileSystem();
+  const std::string local_ = directory_ + "/local";
+};
+
+TEST_P(LocalCopiesTest, StateIsRestoredFromTheCopiesAndWithoutThemFromTheCheckpoint) {
+  Subtask subtask(directory_, io_, 0, 0, files_, local_);
+  for (int i = 0; i < 500; ++i) Change(subtask);
+  const proto::CheckpointReport report = Take(subtask, 1);
+  const Model model = subtask.map.values();
+  ASSERT_EQ(Names(local_ + "/shared"), Names(directory_ + "/shared"));
+  const std::string name = *Names(local_ + "/shared").begin();
+
+  // Whole copies are enough; the JobManager, which looks for the checkpoint's files, is none here.
+  std::filesystem::rename(directory_ + "/shared/" + name, directory_ + "/elsewhere");
+  Subtask from_copy(directory_, io_, 1, 0, files_, local_);
+  const Status restored = Restore(from_copy, report);
+  ASSERT_TRUE(restored.ok()) << restored;
+  EXPECT_TRUE(from_copy.map.values() == model);
+  EXPECT_EQ(from_copy.read, subtask.read);
+  std::filesystem::rename(directory_ + "/elsewhere", directory_ + "/shared/" + name);
+
+  // A damaged one, and then a missing one, is made up for by the checkpoint's own file.
+  std::string bytes = files_.ReadFile(local_ + "/shared/" + name).value();
+  bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+  std::filesystem::remove(local_ + "/shared/" + name);
+  ASSERT_TRUE(files_.WriteFile(local_ + "/shared/" + name, bytes).ok());
+  for (const bool missing : {false, true}) {
+    if (missing) std::filesystem::remove(local_ + "/shared/" + name);
+    Subtask again(directory_, io_, 2, 0, files_, local_);
+    ASSERT_TRUE(Restore(again, report).ok());
+    EXPECT_TRUE(again.map.values() == model);
+  }
+}
+
+TEST_P(LocalCopiesTest, CopiesGoWhenNoCheckpointThatMayBeRestoredNeedsThem) {
+  Subtask subtask(directory_, io_, 0, 0, files_, local_);
+  std::set<std::string> needed;
+  proto::CheckpointReport last;
+  for (int64_t id = 1; id <= 60; ++id) {
+    for (int i = 0; i < 20; ++i) Change(subtask);
+    last = Take(subtask, id);
+    subtask.checkpoints.OnComplete(id);
+    io_.RunReady();
+    needed.clear();
+    for (const auto& state : last.operators(0).snapshot().states()) {
+      for (const auto& segment : state.segments()) needed.insert(std::string(BaseName(segment.file())));
+    }
+    const std::set<std::string> kept = Names(local_ + "/shared");
+    EXPECT_TRUE(std::includes(kept.begin(), kept.end(), needed.begin(), needed.end())) << id;
+    EXPECT_LE(kept.size(), needed.size() + 1) << "a base that no checkpoint has yet may be there";
+  }
+  // The next attempt keeps what it begins with and no other.
+  ASSERT_TRUE(files_.WriteFile(local_ + "/shared/0-61-v3-s0.state", "of a checkpoint that was never complete").ok());
+  ASSERT_TRUE(files_.WriteFile(local_ + "/shared/0-61-v3-s1.state", "of another subtask").ok());
+  Subtask next(directory_, io_, 1, 0, files_, local_);
+  ASSERT_TRUE(Restore(next, last).ok());
+  io_.RunReady();
+  needed.insert("0-61-v3-s1.state");
+  EXPECT_EQ(Names(local_ + "/shared"), needed);
+}
+
+TEST_P(LocalCopiesTest, ACopyThatCannotBeWrittenHarmsNothing) {
+  ASSERT_TRUE(files_.WriteFile(local_, "no folder").ok());
+  Subtask subtask(directory_, io_, 0, 0, files_, local_);
+  for (int i = 0; i < 100; ++i) Change(subtask);
+  const proto::CheckpointReport report = Take(subtask, 1);
+  EXPECT_EQ(report.kind(), proto::CheckpointReport::ACKNOWLEDGE);
+  Subtask next(directory_, io_, 1, 0, files_, local_);
+  ASSERT_TRUE(Restore(next, report).ok());
+  EXPECT_TRUE(next.map.values() == subtask.map.values());
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, LocalCopiesTest, testing::Range<uint64_t>(1, 5));
 INSTANTIATE_TEST_SUITE_P(Seeds, TaskCheckpointsTest, testing::Range<uint64_t>(1, 4));
 
 }  // namespace

@@ -47,6 +47,8 @@ class TaskManagerTest : public ::testing::Test {
     env.collect_logs = [this](const proto::CollectLogs& request) { collected_.push_back(request.job_id()); };
     env.delete_logs = [this](const std::string& job) { deleted_.push_back(job); };
     env.delete_other_logs = [this](const std::set<std::string>& jobs) { kept_.push_back(jobs); };
+    env.delete_local_state = [this](const std::string& job) { deleted_state_.push_back(job); };
+    env.delete_other_local_state = [this](const std::set<std::string>& jobs) { kept_state_.push_back(jobs); };
     env.on_give_up = [this](Status reason) { gave_up_ = reason; };
     task_manager_ = std::make_unique<TaskManager>(options_, env);
     task_manager_->Start();
@@ -134,8 +136,8 @@ class TaskManagerTest : public ::testing::Test {
   std::unique_ptr<FakeJobManager> job_manager_;
   bool reachable_ = true;
   int connects_ = 0;
-  std::vector<std::string> collected_, deleted_;
-  std::vector<std::set<std::string>> kept_;
+  std::vector<std::string> collected_, deleted_, deleted_state_;
+  std::vector<std::set<std::string>> kept_, kept_state_;
   Status gave_up_;
   std::unique_ptr<TaskManager> task_manager_;
 };
@@ -638,10 +640,12 @@ TEST_F(TaskManagerTest, PassesOnRequestsForLogsAndReleases) {
   Send(message);
   message.mutable_release_artifacts()->add_digests("d1");
   message.mutable_release_artifacts()->add_job_ids("b");
+  message.mutable_release_artifacts()->add_ended_job_ids("c");
   Send(message);
   EXPECT_THAT(collected_, ElementsAre("a"));
   EXPECT_THAT(fetcher_.released, ElementsAre("d1"));
   EXPECT_THAT(deleted_, ElementsAre("b"));
+  EXPECT_THAT(deleted_state_, ElementsAre("b", "c"));
 }
 
 TEST_F(TaskManagerTest, DropsWhatItsJobManagerKnowsNothingOf) {
@@ -653,6 +657,7 @@ TEST_F(TaskManagerTest, DropsWhatItsJobManagerKnowsNothingOf) {
   Send(message);
   EXPECT_THAT(fetcher_.retained, ElementsAre(std::set<std::string>{"d1"}));
   EXPECT_THAT(kept_, ElementsAre(std::set<std::string>{"a", "b"}));
+  EXPECT_EQ(kept_state_, kept_);
 }
 
 }  // namespace
