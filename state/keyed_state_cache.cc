@@ -231,11 +231,13 @@ bool KeyedStateCore::WriteBackSlice() {
   if (backend_->stalled() || !spilled_->error().ok()) return false;
   const size_t end = std::min(write_back_position_ + kRowsPassedPerSlice, write_back_end_);
   size_t position = write_back_position_;
-  for (; position < end && writing_.size() < kRowsPerCommit; ++position) {
+  for (size_t bytes = 0; position < end && bytes < kBytesPerSlice; ++position) {
     char* row = RowAt(position);
     const auto& header = *reinterpret_cast<const RowHeader*>(row);
     const bool unwritten = (header.cached & kUnwritten) != 0 || header.listed != kNotListed;
-    if ((header.cached & kLive) != 0 && unwritten) AddWrite(row);
+    if ((header.cached & kLive) == 0 || !unwritten) continue;
+    AddWrite(row);
+    bytes += row_bytes_ + header.heap_bytes;
   }
   const StatusOr<bool> written = CommitWrites();
   if (!written.ok()) spilled_->Fail(written.status());

@@ -199,8 +199,8 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   static constexpr uint8_t kLive = 8;        // there is a row in this memory
   static constexpr uint8_t kEmptied = 16;    // all its states are empty
   static constexpr uint8_t kRestored = 32;   // from a checkpoint, and not changed since; also without a store
-  static constexpr size_t kRowsPerCommit = 512;
-  static constexpr size_t kRowsPassedPerSlice = 4096;  // in a base
+  static constexpr size_t kRowsPerCommit = 512, kRowsPassedPerSlice = 1024;
+  static constexpr size_t kBytesPerSlice = 64 << 10;  // of rows that are written back
   // Behind the key of a row above a store.
   struct StoreTail {
     uint32_t store_epoch;  // in which the store has the row as changed; 0: none that matters

@@ -78,7 +78,7 @@ class SpilledState {
   static constexpr uint32_t kRestoredBit = uint32_t{1} << 31;
   static constexpr size_t kMostListedBytes = 32 << 20;
   static constexpr size_t kKeysPerRead = 128;
-  static constexpr size_t kEntriesPerSlice = 4096;  // that a slice passes over
+  static constexpr size_t kEntriesPerSlice = 512;  // that a slice passes over
   static constexpr size_t kRestoredPerCommit = 1024;
 
   bool EncodeListed(StateEntryWriter& out);

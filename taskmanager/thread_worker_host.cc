@@ -1,5 +1,7 @@
 #include "taskmanager/thread_worker_host.h"
 
+#include <sys/resource.h>
+
 #include <utility>
 
 #include "api/job_library.h"
@@ -15,6 +17,13 @@ void GiveAltStack(Executor& executor) {
   executor.Post([] { static thread_local ScopedAltStack alternate_stack; });
 }
 
+// What it does must not take a processor from a slot that has records: a slot that wakes up waits for up to some
+// milliseconds behind a thread of its own priority.
+void GiveWay(Executor& executor) {
+  constexpr int kNice = 5;
+  executor.Post([] { (void)::setpriority(PRIO_PROCESS, 0, kNice); });  // of this thread
+}
+
 }  // namespace
 
 ThreadWorkerHost::ThreadWorkerHost(MetricLabels labels, std::unique_ptr<DataNetwork> network,
@@ -27,6 +36,7 @@ ThreadWorkerHost::ThreadWorkerHost(MetricLabels labels, std::unique_ptr<DataNetw
       executor_("worker") {
   GiveAltStack(executor_);
   GiveAltStack(coordinators_);
+  GiveWay(io_);
   environment_.executor = &executor_;
   environment_.io = &io_;
   environment_.files = &PosixFileSystem();
