@@ -17,6 +17,7 @@
 #include "eagre/job_stamp.h"
 #include "jobmanager/job_manager.h"
 #include "jobmanager/restore_check.h"
+#include "state/state_backend_factory.h"
 #include "taskmanager/artifact_fetcher.h"
 #include "taskmanager/in_process_launcher.h"
 #include "taskmanager/task_manager.h"
@@ -49,6 +50,7 @@ TaskManagerOptions LocalTaskManagerOptions(const Configuration& config, Random& 
   options.version = EAGRE_VERSION;
   options.pid = getpid();
   options.slots = slots;
+  options.slot_memory_bytes = SlotMemoryBytes(config, slots);
   options.heartbeat_interval_ms = config.GetDurationMs("heartbeat.interval");
   options.heartbeat_timeout_ms = config.GetDurationMs("heartbeat.timeout");
   options.deployment_timeout_ms = config.GetDurationMs("task.deployment.timeout");

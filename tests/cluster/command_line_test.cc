@@ -84,6 +84,13 @@ TEST_F(CommandLineTest, AFailureInThisProcessShowsTheRootCause) {
               AllOf(HasSubstr("has failed."), HasSubstr("operator 'picky'"), HasSubstr("record 50 is not welcome")));
 }
 
+TEST_F(CommandLineTest, AJobInThisProcessHasTheMemoryThatIsConfiguredForItsState) {
+  const Ended ended = Run({"run", "-D", "taskmanager.memory.managed.size=1mb", JobLibrary("counting"), "--",
+                           "--records", "100000", "--keys", "100000", "--output", Path("out")});
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_THAT(ended.err, HasSubstr("more than the 1mb it may have"));
+}
+
 TEST_F(CommandLineTest, CtrlCCancelsAJobInThisProcess) {
   const auto process = Start({"run", JobLibrary("endless")});
   ASSERT_NE(process->AwaitLine("RUNNING"), "") << process->Output();
