@@ -68,16 +68,10 @@ inline void DieUnless(const Status& status) {
   std::exit(1);
 }
 
-// The job of the window benchmarks: one-minute count and sum by `key` of a source of records with timestamp and amount.
-// Ends the benchmark when the result is not that of the loop.
-template <typename S, typename Key>
-void RunWindowJob(S source, Key key, int parallelism, const LoopSink& loop) {
-  using T = typename S::Record;
-  auto totals = std::make_shared<CheckingSink::Totals>();
-  LocalJob job;
-  job.SetParallelism(parallelism);
-  job.Read(std::move(source))
-      .WithWatermarks(BoundedOutOfOrderness(std::chrono::milliseconds(kLatenessMs)), &T::timestamp)
+// One-minute count and sum by `key` of records with timestamp and amount.
+template <typename T, typename Key>
+void WindowInto(DataStream<T> records, Key key, std::shared_ptr<CheckingSink::Totals> totals) {
+  records.WithWatermarks(BoundedOutOfOrderness(std::chrono::milliseconds(kLatenessMs)), &T::timestamp)
       .KeyBy(key)
       .Window(Tumbling(std::chrono::milliseconds(kMinuteMs)))
       .Aggregate(WindowResult{},
@@ -85,7 +79,16 @@ void RunWindowJob(S source, Key key, int parallelism, const LoopSink& loop) {
                    ++result.count;
                    result.sum += record.amount;
                  })
-      .WriteTo(CheckingSink(totals));
+      .WriteTo(CheckingSink(std::move(totals)));
+}
+
+// The job of the window benchmarks. Ends the benchmark when the result is not that of the loop.
+template <typename S, typename Key>
+void RunWindowJob(S source, Key key, int parallelism, const LoopSink& loop) {
+  auto totals = std::make_shared<CheckingSink::Totals>();
+  LocalJob job;
+  job.SetParallelism(parallelism);
+  WindowInto(job.Read(std::move(source)), key, totals);
   DieUnless(job.Execute());
   CheckSame(*totals, loop);
 }

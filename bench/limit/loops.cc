@@ -258,12 +258,7 @@ LoopSink RunJsonWindowLoop(const std::string& path, int threads) {
 
 std::vector<BinaryTransaction> MakeBinaryTransactions(size_t count, uint64_t users) {
   std::vector<BinaryTransaction> records(count);
-  for (size_t i = 0; i < count; ++i) {
-    const uint64_t r = MixInt64(i);
-    records[i] = {MixInt64(r % users + 1),
-                  1'700'000'000'000 + static_cast<int64_t>(i / 50) - static_cast<int64_t>(MixInt64(r) % 4000),
-                  static_cast<double>(r >> 40) / 16384.0};
-  }
+  for (size_t i = 0; i < count; ++i) records[i] = BinaryTransactionAt(i, users);
   return records;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/hash.h"
 #include "bench/limit/tumbling_loop.h"
 
 namespace eagre::bench {
@@ -22,7 +23,13 @@ struct BinaryTransaction {
   double amount = 0;
 };
 
-// `count` records of `users` users, 50 events per millisecond, up to 4 s out of order.
+// Record `i` of `users` users, 50 events per millisecond, up to 4 s out of order.
+inline BinaryTransaction BinaryTransactionAt(uint64_t i, uint64_t users) {
+  const uint64_t r = MixInt64(i);
+  return {MixInt64(r % users + 1),
+          1'700'000'000'000 + static_cast<int64_t>(i / 50) - static_cast<int64_t>(MixInt64(r) % 4000),
+          static_cast<double>(r >> 40) / 16384.0};
+}
 std::vector<BinaryTransaction> MakeBinaryTransactions(size_t count, uint64_t users);
 LoopSink RunBinaryWindowLoop(const std::vector<BinaryTransaction>& records, int threads);
 
