@@ -103,9 +103,17 @@ void PartitionWriter::AssignByPartitioner(const Batch& batch) {
   }
 }
 
+bool PartitionWriter::ToBeShown(size_t c) const {
+  return parts_[c].size >= kFewestShown && channels_[c]->takes_views();
+}
+
+// A batch is taken over only if somebody will be shown it: one that was copied to all is the producer's to fill again.
 bool PartitionWriter::WorthSharing(const Batch& batch) const {
-  return batch.type().large && batch.size() >= kFewestShown * channels_.size() &&
-         std::any_of(channels_.begin(), channels_.end(), [](const auto& channel) { return channel->takes_views(); });
+  if (!batch.type().large || batch.size() < kFewestShown * channels_.size()) return false;
+  for (size_t c = 0; c < channels_.size(); ++c) {
+    if (ToBeShown(c)) return true;
+  }
+  return false;
 }
 
 // Takes the assigned batch over and leaves an empty one.
@@ -125,7 +133,7 @@ bool PartitionWriter::FinishShared() {
   for (size_t c = 0; c < channels_.size(); ++c) {
     Part& part = parts_[c];
     if (part.taken == part.size) continue;
-    if (part.size < kFewestShown || !channels_[c]->takes_views()) {
+    if (!ToBeShown(c)) {
       finished &= AppendTo(c, *shared_->batch);
     } else if (SendOrigin(c) && channels_[c]->Show(shared_, part.indices.data(), part.size)) {
       part.taken = part.size;

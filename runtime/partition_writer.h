@@ -81,6 +81,7 @@ class PartitionWriter {
   void AssignByPartitioner(const Batch& batch);
   template <typename GroupOf>
   void AssignByHash(const Batch& batch, GroupOf group_of);
+  bool ToBeShown(size_t channel) const;
   bool WorthSharing(const Batch& batch) const;
   void Share(std::unique_ptr<Batch>& batch);
   bool FinishShared();

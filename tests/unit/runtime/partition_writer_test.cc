@@ -204,6 +204,23 @@ TEST(PartitionWriter, ShownBatchesComeBackAndAreFilledAgain) {
   EXPECT_LT(writing.batches_used(), 12u) << "batches are made anew instead of being used again";
 }
 
+TEST(PartitionWriter, ABatchThatNobodyIsShownStaysWithItsProducer) {
+  Edge edge(Partitioning::kHash, 2, 2);
+  edge.inputs[0]->AcceptViews();  // and all records are for the other one, as they are where keys are few
+  std::unique_ptr<Batch> batch = TypedBatch<Parcel>::Type().create();
+  const Batch* const first = batch.get();
+  int64_t number = 0;
+  for (int round = 0; round < 20; ++round) {
+    for (auto& parcels = static_cast<TypedBatch<Parcel>&>(*batch); parcels.size() < 200; ++number) {
+      if (TargetOf(number, 2) == 1) parcels.Append(0).number = number;
+    }
+    ASSERT_TRUE(edge.writer->Write(batch, /*may_give=*/true));
+    EXPECT_EQ(batch.get(), first) << "a batch is made anew that could be filled again";
+    batch->Clear();
+    for (ChannelElement element; *edge.inputs[1]->Poll(element);) edge.inputs[1]->Recycle(std::move(element.batch));
+  }
+}
+
 TEST(PartitionWriter, AShownBatchOutlivesItsProducer) {
   Edge edge(Partitioning::kHash, 2, 8);
   for (auto& input : edge.inputs) input->AcceptViews();
