@@ -141,6 +141,13 @@ class TypedBatch final : public Batch {
     timestamps_[size_] = timestamp;
     return records_[size_++];
   }
+  // The objects of the next `count` records, likewise; one after the other in memory.
+  T* AppendRun(size_t count, int64_t timestamp) {
+    Reserve(size_ + count);
+    std::fill_n(timestamps_.get() + size_, count, timestamp);
+    size_ += count;
+    return records_.get() + (size_ - count);
+  }
 
  private:
   struct ForView {};
@@ -184,9 +191,16 @@ const BatchType& TypedBatch<T>::Type() {
       .encode =
           [](const Batch& from, const uint32_t* indices, size_t count, size_t max_bytes, ByteWriter& out) {
             const auto& source = static_cast<const TypedBatch<T>&>(from);
-            size_t i = 0;
-            for (; i < count && out.size() < max_bytes; ++i) Codec<T>::Encode(source[indices[i]], out);
-            return i;
+            const size_t room = max_bytes - std::min(max_bytes, out.size());
+            size_t bytes = 0;
+            size_t encoded = 0;
+            for (; encoded < count && bytes < room; ++encoded) {
+              bytes += internal::WholeBytes<T>(source[indices[encoded]]);
+            }
+            // Room is made once for all, so that what is written per record is the record alone.
+            [[maybe_unused]] char* at = out.Extend(bytes);
+            for (size_t i = 0; i < encoded; ++i) at = internal::PutWhole<T>(source[indices[i]], at);
+            return encoded;
           },
       .decode =
           [](ByteReader& in, size_t count, Batch& to) {
