@@ -73,7 +73,14 @@ class GeneratorReader final : public SourceReader<T> {
       const IndexRangeReader::Run run = range_.Next(static_cast<int64_t>(out.room()));
       if (run.result != ReadResult::kMore) return run.result;
       if (!begun) out.BeginSplit(range_.split_id());
-      for (int64_t i = 0; i < run.count; ++i) Make(run.first + i, out);
+      if (rated_) {
+        MakeRated(run, out);
+      } else {
+        T* const records = out.NextRun(static_cast<size_t>(run.count));
+        for (int64_t i = 0; i < run.count; ++i) {
+          internal::CallGenerator<T>(function_, {.index = run.first + i}, records[i]);
+        }
+      }
       last_ = run.first + run.count - 1;
       if (!range_.Advance(run.count)) continue;
       out.FinishSplit();
@@ -83,10 +90,12 @@ class GeneratorReader final : public SourceReader<T> {
   }
 
  private:
-  void Make(int64_t index, SplitOutput<T>& out) {
+  void MakeRated(const IndexRangeReader::Run& run, SplitOutput<T>& out) {
     constexpr int64_t kNsPerMs = 1'000'000;
-    const Due due{.index = index, .ns = rated_ ? range_.DueAtNs(index) : 0};
-    internal::CallGenerator<T>(function_, due, out.Next(rated_ ? due.ns / kNsPerMs : kNoTimestamp));
+    for (int64_t index = run.first; index < run.first + run.count; ++index) {
+      const Due due{.index = index, .ns = range_.DueAtNs(index)};
+      internal::CallGenerator<T>(function_, due, out.Next(due.ns / kNsPerMs));
+    }
   }
 
   IndexRangeReader range_;

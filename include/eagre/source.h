@@ -54,6 +54,9 @@ class SplitOutput {
       output_->Overflow();
     return batch().Append(timestamp_ms);
   }
+  /// The objects of the next `count` records, all to be filled; one after the other in memory. REQUIRES: not full, and
+  /// count <= room().
+  T* NextRun(size_t count, int64_t timestamp_ms = kNoTimestamp) { return batch().AppendRun(count, timestamp_ms); }
   void Collect(const T& record, int64_t timestamp_ms = kNoTimestamp) { Next(timestamp_ms) = record; }
   void Collect(T&& record, int64_t timestamp_ms = kNoTimestamp) { Next(timestamp_ms) = std::move(record); }
   /// Takes the last record back: it could not be filled.
