@@ -52,8 +52,7 @@ Status CepCore::OnEvent(KeyMatchesState& state, const void* event, int64_t times
     UpdateTimer(advanced, timers);
     matches = state.Get();
   }
-  EAGRE_ASSIGN_OR_RETURN(const bool concerned, matcher_.Decide(matches, event, timestamp, processing_time));
-  if (concerned) {
+  if (matcher_.Decide(matches, event, timestamp, processing_time)) {
     KeyMatches& changed = Change(state);
     listener.SetTime(timestamp);
     EAGRE_RETURN_IF_ERROR(matcher_.Apply(changed, listener));

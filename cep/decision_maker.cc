@@ -24,15 +24,14 @@ void DecisionMaker::ForgetTrees() {
   start_tree_ = kUnexplored;
 }
 
-void DecisionMaker::Begin(const KeyMatches* matches, const void* event, int64_t timestamp,
-                          const ProcessingTime& processing_time) {
-  matches_ = matches;
+void DecisionMaker::Begin(const void* event, int64_t timestamp, const ProcessingTime& processing_time) {
   event_ = event;
   timestamp_ = timestamp;
   clock_ = &processing_time;
   processing_time_.reset();
   ++now_;
   objects_used_ = 0;
+  decoding_ = nullptr;
   if (nodes_.size() > kMaxTreeNodes) [[unlikely]]
     ForgetTrees();
 }
@@ -42,17 +41,28 @@ int64_t DecisionMaker::processing_time() const {
   return *processing_time_;
 }
 
-const Decision* DecisionMaker::ForPartial(uint32_t partial) {
-  const PartialMatch& asked = matches_->partial(partial);
-  BeginPartial(asked.node);
+const Decision* DecisionMaker::ForPartial(const MatchGraph& matches, uint32_t partial) {
+  const PartialMatch& asked = matches.partial(partial);
+  BeginPartial();
+  DecodeFrom(&matches);
+  graph_ = &matches;
+  node_ = asked.node;
   return Find(partial_trees_[asked.state], asked.state, /*start=*/false);
+}
+
+const Decision* DecisionMaker::ForChain(const MatchChains& matches, const Chain& chain) {
+  BeginPartial();
+  DecodeFrom(&matches);
+  chains_ = &matches;
+  chain_ = chain;
+  return Find(partial_trees_[chain.state], chain.state, /*start=*/false);
 }
 
 const Decision* DecisionMaker::Find(uint32_t& tree, StateId state, bool start) {
   for (uint32_t at = tree; at != kUnexplored;) {
     const TreeNode& node = nodes_[at];
-    if (node.leaf) return node.decision;
-    at = node.next[EvaluateCondition(node.condition) ? 1 : 0];
+    if (node.condition == nullptr) return node.decision;
+    at = node.next[EvaluateCondition(node.formula, node.iterative, *node.condition) ? 1 : 0];
   }
   return Explore(tree, state, start);
 }
@@ -68,20 +78,21 @@ const Decision* DecisionMaker::Explore(uint32_t& tree, StateId state, bool start
   for (const Asked& asked : asked_) {
     if (*link == kUnexplored) {
       *link = static_cast<uint32_t>(nodes_.size());
-      nodes_.push_back({.condition = asked.condition});
+      const FormulaPool::Node& formula = automaton_.formulas().node(asked.condition);
+      nodes_.push_back({.condition = automaton_.formulas().conditions()[formula.condition].get(),
+                        .formula = asked.condition,
+                        .iterative = formula.iterative});
     }
     link = &nodes_[*link].next[asked.truth ? 1 : 0];
   }
   *link = static_cast<uint32_t>(nodes_.size());
   const Decision* leaf = decision.get();
   if (decision != nullptr) decisions_.push_back(std::move(decision));
-  nodes_.push_back({.leaf = true, .decision = leaf});
+  nodes_.push_back({.decision = leaf});
   return leaf;
 }
 
 bool DecisionMaker::Decide(StateId state, bool start, Decision& decision) {
-  decision.moves.clear();
-  decision.stops = decision.completes = false;
   open_.assign(1, state);
   while (!open_.empty()) {
     const State& current = automaton_.states()[open_.back()];
@@ -111,9 +122,10 @@ bool DecisionMaker::Decide(StateId state, bool start, Decision& decision) {
       decision.moves.push_back({takes, ends, completes, edge.target, takes ? current.stage : kNoStage});
     }
   }
-  const bool remains = std::any_of(decision.moves.begin(), decision.moves.end(),
-                                   [&](const Move& move) { return !move.ends && !decision.stops; });
-  decision.dies = !remains && !decision.completes;
+  for (const Move& move : decision.moves) {
+    if (decision.LivesOn(move) && decision.living++ == 0) decision.on = move;
+  }
+  decision.dies = decision.living == 0 && !decision.completes;
   if (start) {
     // There is nothing yet that a NOT could end: matches may start at the next event as before.
     decision.unchanged = decision.moves.empty() || (decision.stops && !decision.completes);
@@ -172,23 +184,13 @@ DecisionMaker::Truth DecisionMaker::Evaluate(FormulaId id) {
 }
 
 DecisionMaker::Truth DecisionMaker::Ask(FormulaId id) {
-  if (automaton_.formulas().node(id).iterative && partial_ == 0) return Truth::kUnknown;
-  const bool truth = EvaluateCondition(id);
+  const FormulaPool::Node& node = automaton_.formulas().node(id);
+  if (node.iterative && partial_ == 0) return Truth::kUnknown;
+  const bool truth = EvaluateCondition(id, node.iterative, *automaton_.formulas().conditions()[node.condition]);
   const bool known =
       std::any_of(asked_.begin(), asked_.end(), [&](const Asked& other) { return other.condition == id; });
   if (!known) asked_.push_back({id, truth});
   return truth ? Truth::kTrue : Truth::kFalse;
-}
-
-bool DecisionMaker::EvaluateCondition(FormulaId id) {
-  const FormulaPool::Node& node = automaton_.formulas().node(id);
-  KnownTruth& known = known_[id];
-  const uint64_t when = node.iterative ? partial_ : now_;
-  if (known.when != when) {
-    ++evaluations_;
-    known = {when, automaton_.formulas().conditions()[node.condition]->Test(event_, *this)};
-  }
-  return known.truth;
 }
 
 const std::vector<const void*>& DecisionMaker::EventsOf(std::string_view stage) const {
@@ -202,23 +204,32 @@ void DecisionMaker::CollectPath() const {
   for (std::vector<const void*>& events : taken_) events.clear();
   path_of_ = partial_;
   if (partial_ == 0) return;
-  for (uint32_t cell = node_; cell != kNoCell; cell = matches_->node(cell).parent) {
-    const PathNode& node = matches_->node(cell);
-    if (node.stage < automaton_.stages().size()) taken_[node.stage].push_back(Decoded(node.event));
+  if (chains_ != nullptr) {
+    for (uint32_t at = chain_.begin; at < chain_.end;) {
+      const ChainEvent event = chains_->EventAt(chain_, at);
+      if (event.stage < automaton_.stages().size()) taken_[event.stage].push_back(Decoded(at, event.bytes));
+      at = event.end;
+    }
+  }
+  if (graph_ == nullptr) return;
+  for (uint32_t cell = node_; cell != kNoCell; cell = graph_->node(cell).parent) {
+    const PathNode& node = graph_->node(cell);
+    if (node.stage >= automaton_.stages().size()) continue;
+    taken_[node.stage].push_back(Decoded(node.event, graph_->EventBytes(node.event)));
   }
   for (std::vector<const void*>& events : taken_) std::reverse(events.begin(), events.end());
 }
 
-const void* DecisionMaker::Decoded(uint32_t event) const {
-  if (decoded_.size() <= event) decoded_.resize(matches_->cells_end());
-  DecodedEvent& decoded = decoded_[event];
-  if (decoded.when == now_) return decoded.event;
+const void* DecisionMaker::Decoded(uint32_t place, std::string_view bytes) const {
+  if (decoded_.size() <= place) decoded_.resize(graph_ != nullptr ? graph_->cells_end() : chain_.end);
+  DecodedEvent& decoded = decoded_[place];
+  if (decoded.when == decoding_begun_) return decoded.event;
   if (objects_used_ == objects_.size()) objects_.push_back(type_.create());
   void* object = objects_[objects_used_++];
-  if (!type_.decode(matches_->EventBytes(event), object)) {
+  if (!type_.decode(bytes, object)) {
     throw std::runtime_error("an event of a partial match cannot be decoded: the state is damaged");
   }
-  decoded = {now_, object};
+  decoded = {decoding_begun_, object};
   return object;
 }
 

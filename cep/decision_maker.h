@@ -15,7 +15,8 @@
 #include "cep/automaton.h"
 #include "cep/condition.h"
 #include "cep/event_type.h"
-#include "cep/key_matches.h"
+#include "cep/match_chains.h"
+#include "cep/match_graph.h"
 
 namespace eagre::cep {
 
@@ -33,7 +34,11 @@ struct Decision {
   bool stops = false;      // a NOT was fulfilled: only what completes remains
   bool unchanged = false;  // the event is passed over and all stays as it is
   bool completes = false;
-  bool dies = false;  // nothing remains, nothing completes
+  bool dies = false;    // nothing remains, nothing completes
+  uint32_t living = 0;  // ways on that do not end
+  Move on{};            // the first of them
+
+  bool LivesOn(const Move& move) const { return !move.ends && !stops; }
 };
 
 // Asked for the machine's time when a condition is, which few are.
@@ -45,18 +50,19 @@ class DecisionMaker final : public ConditionContext {
   DecisionMaker(const Automaton& automaton, const EventType& type);
   ~DecisionMaker() override;
 
-  // Starts with an event. `matches` may be null. All that is passed is valid until the next Begin.
-  void Begin(const KeyMatches* matches, const void* event, int64_t timestamp, const ProcessingTime& processing_time);
+  // Starts with an event. All that is passed is valid until the next Begin.
+  void Begin(const void* event, int64_t timestamp, const ProcessingTime& processing_time);
   // For every partial match in `state`; null when it depends on what each has taken. Valid until Begin.
   const Decision* ForState(StateId state) {
     partial_ = 0;
     return Find(shared_trees_[state], state, /*start=*/false);
   }
-  // For one partial match. Valid until Begin.
-  const Decision* ForPartial(uint32_t partial);
+  // For one partial match, in either form. Valid until Begin.
+  const Decision* ForPartial(const MatchGraph& matches, uint32_t partial);
+  const Decision* ForChain(const MatchChains& matches, const Chain& chain);
   // For a match that starts with the event. Valid until Begin.
   const Decision* ForStart() {
-    BeginPartial(kNoCell);
+    BeginPartial();
     return Find(start_tree_, automaton_.start(), /*start=*/true);
   }
 
@@ -74,10 +80,11 @@ class DecisionMaker final : public ConditionContext {
   };
   static constexpr uint32_t kUnexplored = 0;
   struct TreeNode {
-    FormulaId condition = 0;  // of an inner node
-    bool leaf = false;
-    uint32_t next[2] = {kUnexplored, kUnexplored};  // by the condition's truth
+    const EventCondition* condition = nullptr;      // of an inner node; null: a leaf
     const Decision* decision = nullptr;             // of a leaf; null when an unknown condition matters
+    uint32_t next[2] = {kUnexplored, kUnexplored};  // by the condition's truth
+    FormulaId formula = 0;                          // the condition's
+    bool iterative = false;
   };
   struct Asked {
     FormulaId condition;
@@ -90,9 +97,16 @@ class DecisionMaker final : public ConditionContext {
   // Answers of ever new kinds, which take many conditions, must not fill the memory.
   static constexpr size_t kMaxTreeNodes = 16 * 1024;
 
-  void BeginPartial(uint32_t node) {
+  // One that has taken nothing, until told otherwise.
+  void BeginPartial() {
     partial_ = next_partial_++;
-    node_ = node;
+    graph_ = nullptr;
+    chains_ = nullptr;
+  }
+  // Objects decoded so far were found by their place in `matches`.
+  void DecodeFrom(const void* matches) {
+    if (decoding_ != matches) ++decoding_begun_;
+    decoding_ = matches;
   }
   const Decision* Find(uint32_t& tree, StateId state, bool start);
   // Decides by the edges, and adds the way to the answer to the tree.
@@ -104,13 +118,21 @@ class DecisionMaker final : public ConditionContext {
   Truth Evaluate(FormulaId id);
   // As Evaluate, of a condition; notes the answer for the tree.
   Truth Ask(FormulaId id);
-  bool EvaluateCondition(FormulaId id);
+  bool EvaluateCondition(FormulaId id, bool iterative, const EventCondition& condition) {
+    KnownTruth& known = known_[id];
+    const uint64_t when = iterative ? partial_ : now_;
+    if (known.when != when) {
+      ++evaluations_;
+      known = {when, condition.Test(event_, *this)};
+    }
+    return known.truth;
+  }
   void CollectPath() const;
-  const void* Decoded(uint32_t event) const;
+  // The object of the event at a place among those of the key.
+  const void* Decoded(uint32_t place, std::string_view bytes) const;
 
   const Automaton& automaton_;
   const EventType& type_;
-  const KeyMatches* matches_ = nullptr;
   const void* event_ = nullptr;
   int64_t timestamp_ = 0;
   const ProcessingTime* clock_ = nullptr;
@@ -118,7 +140,11 @@ class DecisionMaker final : public ConditionContext {
   uint64_t now_ = 0;      // counts events
   uint64_t partial_ = 0;  // counts partial matches that were asked one by one; 0: none is at hand
   uint64_t next_partial_ = 1;
-  uint32_t node_ = kNoCell;  // of the partial match at hand
+  // What the partial match at hand has taken: a path, or a chain, or nothing.
+  const MatchGraph* graph_ = nullptr;
+  uint32_t node_ = kNoCell;
+  const MatchChains* chains_ = nullptr;
+  Chain chain_{};
   uint64_t evaluations_ = 0;
 
   std::vector<KnownTruth> known_;  // by formula; of this event, and for iterative ones of the partial match at hand
@@ -134,7 +160,9 @@ class DecisionMaker final : public ConditionContext {
   // What conditions have asked for.
   mutable uint64_t path_of_ = 0;                         // the partial match whose events are in taken_
   mutable std::vector<std::vector<const void*>> taken_;  // by stage
-  mutable std::vector<DecodedEvent> decoded_;            // by cell
+  mutable std::vector<DecodedEvent> decoded_;            // by place
+  const void* decoding_ = nullptr;                       // whose events they are
+  uint64_t decoding_begun_ = 0;
   mutable std::vector<void*> objects_;
   mutable size_t objects_used_ = 0;
 };

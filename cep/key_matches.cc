@@ -1,260 +1,72 @@
 #include "cep/key_matches.h"
 
 #include <algorithm>
-#include <cstring>
-#include <utility>
-
-#include "base/check.h"
+#include <memory>
+#include <vector>
 
 namespace eagre::cep {
+namespace {
 
-void KeyMatches::Swap(KeyMatches& other) noexcept {
-  arena_.Swap(other.arena_);
-  std::swap(first_group_, other.first_group_);
-  std::swap(last_group_, other.last_group_);
-  std::swap(first_list_, other.first_list_);
-  std::swap(partials_, other.partials_);
-  std::swap(events_, other.events_);
-  std::swap(timer_, other.timer_);
-  std::swap(next_arrival_, other.next_arrival_);
-  std::swap(long_event_bytes_, other.long_event_bytes_);
-  std::swap(held_, other.held_);
-}
+enum class Form : uint8_t { kChains = 0, kGraph = 1 };
 
-void KeyMatches::RemoveAll() {
-  // Long events are outside of the arena and go with the last node that refers to them.
-  if (long_event_bytes_ > 0) {
-    for (uint32_t group_cell = first_group_; group_cell != kNoCell; group_cell = group(group_cell).next) {
-      for (uint32_t cell = group(group_cell).first; cell != kNoCell; cell = partial(cell).next_in_group) {
-        Release(partial(cell).node);
-      }
+}  // namespace
+
+MatchGraph& KeyMatches::ToGraph(absl::FunctionRef<bool(StateId)> by_time) {
+  auto graph = std::make_unique<MatchGraph>();
+  std::vector<ChainEvent> events;
+  for (uint32_t at = 0; at < chains_.end();) {
+    const Chain chain = chains_.At(at);
+    for (uint32_t event_at = chain.begin; event_at < chain.end; event_at = events.back().end) {
+      events.push_back(chains_.EventAt(chain, event_at));
     }
-    for (const CompletedMatch& match : completed()) Release(match.node);
-    EAGRE_DCHECK(events_ == 0);
+    at = chain.end;
   }
-  arena_.Clear();
-  held_.reset();
-  first_group_ = last_group_ = first_list_ = kNoCell;
-  partials_ = events_ = 0;
-  long_event_bytes_ = 0;
-}
-
-void KeyMatches::Clear() {
-  RemoveAll();
-  next_arrival_ = 0;
-  timer_ = INT64_MAX;
-}
-
-// ---- events and paths ----
-
-std::string_view KeyMatches::EventBytes(uint32_t cell) const {
-  const uint32_t size = event(cell).size;
-  const char* stored = arena_.At(cell) + sizeof(StoredEvent);
-  if (size <= kMaxInlineBytes) return {stored, size};
-  const char* elsewhere = nullptr;
-  std::memcpy(&elsewhere, stored, sizeof(elsewhere));
-  return {elsewhere, size};
-}
-
-uint32_t KeyMatches::AddEvent(int64_t timestamp, size_t size) {
-  EAGRE_CHECK(size <= UINT32_MAX);
-  const auto narrow = static_cast<uint32_t>(size);
-  const uint32_t cell = arena_.Allocate(CellsOfEvent(narrow));
-  As<StoredEvent>(cell) = {.order = {timestamp, next_arrival_++}, .size = narrow, .references = 0};
-  if (narrow > kMaxInlineBytes) {
-    const char* bytes = new char[narrow];
-    std::memcpy(arena_.At(cell) + sizeof(StoredEvent), &bytes, sizeof(bytes));
-    long_event_bytes_ += narrow;
+  std::stable_sort(events.begin(), events.end(), [](const auto& a, const auto& b) { return a.arrival < b.arrival; });
+  std::vector<uint32_t> cells;  // by arrival
+  for (const ChainEvent& event : events) {
+    if (event.arrival < cells.size()) continue;
+    const uint32_t cell = graph->AddEvent(event.timestamp, event.bytes.size());
+    event.bytes.copy(graph->MutableEventBytes(cell), event.bytes.size());
+    cells.resize(event.arrival + size_t{1}, cell);
   }
-  ++events_;
-  return cell;
-}
-
-void KeyMatches::FreeEvent(uint32_t cell) {
-  const uint32_t size = event(cell).size;
-  if (size > kMaxInlineBytes) {
-    delete[] EventBytes(cell).data();
-    long_event_bytes_ -= size;
-  }
-  arena_.Free(cell, CellsOfEvent(size));
-  --events_;
-}
-
-uint32_t KeyMatches::AddNode(uint32_t event, uint32_t parent, StageId stage) {
-  const uint32_t cell = New(PathNode{.event = event, .parent = parent, .references = 0, .stage = stage});
-  ++As<StoredEvent>(event).references;
-  if (parent != kNoCell) Reference(parent);
-  return cell;
-}
-
-void KeyMatches::Release(uint32_t cell) {
-  while (cell != kNoCell && --As<PathNode>(cell).references == 0) {
-    const PathNode freed = node(cell);
-    FreeCells<PathNode>(cell);
-    if (--As<StoredEvent>(freed.event).references == 0) FreeEvent(freed.event);
-    cell = freed.parent;
-  }
-}
-
-// ---- groups ----
-
-uint32_t KeyMatches::AddGroup(uint32_t event_cell) {
-  const EventOrder start = event(event_cell).order;
-  uint32_t before = last_group_;
-  while (before != kNoCell && start < StartOf(before)) before = group(before).previous;
-  const uint32_t after = before == kNoCell ? first_group_ : group(before).next;
-  const uint32_t cell = New(StartGroup{
-      .event = event_cell, .first = kNoCell, .last = kNoCell, .next = after, .previous = before, .numbered = 0});
-  (before == kNoCell ? first_group_ : As<StartGroup>(before).next) = cell;
-  (after == kNoCell ? last_group_ : As<StartGroup>(after).previous) = cell;
-  return cell;
-}
-
-void KeyMatches::RemoveGroupIfEmpty(uint32_t cell) {
-  const StartGroup& removed = group(cell);
-  if (removed.first != kNoCell) return;
-  (removed.previous == kNoCell ? first_group_ : As<StartGroup>(removed.previous).next) = removed.next;
-  (removed.next == kNoCell ? last_group_ : As<StartGroup>(removed.next).previous) = removed.previous;
-  FreeCells<StartGroup>(cell);
-}
-
-void KeyMatches::NumberGroup(uint32_t cell, uint64_t numbering) {
-  StartGroup& numbered = As<StartGroup>(cell);
-  if (numbered.numbered == numbering) return;
-  numbered.numbered = numbering;
-  uint32_t order = 0;
-  for (uint32_t partial_cell = numbered.first; partial_cell != kNoCell;
-       partial_cell = partial(partial_cell).next_in_group) {
-    As<PartialMatch>(partial_cell).order = order++;
-  }
-}
-
-// ---- states ----
-
-uint32_t KeyMatches::FirstIn(StateId state) const {
-  for (uint32_t cell = first_list_; cell != kNoCell; cell = list(cell).next) {
-    if (list(cell).state == state) return list(cell).first;
-  }
-  return kNoCell;
-}
-
-uint32_t KeyMatches::ListOf(StateId state) {
-  uint32_t before = kNoCell;
-  uint32_t cell = first_list_;
-  for (; cell != kNoCell && list(cell).state < state; cell = list(cell).next) before = cell;
-  if (cell != kNoCell && list(cell).state == state) return cell;
-  const uint32_t added = New(StateList{.first = kNoCell, .last = kNoCell, .next = cell, .state = state});
-  (before == kNoCell ? first_list_ : As<StateList>(before).next) = added;
-  return added;
-}
-
-void KeyMatches::RemoveList(uint32_t removed) {
-  uint32_t* link = &first_list_;
-  while (*link != removed) link = &As<StateList>(*link).next;
-  *link = list(removed).next;
-  FreeCells<StateList>(removed);
-}
-
-void KeyMatches::LinkIntoState(uint32_t cell, bool by_time) {
-  const uint32_t list_cell = ListOf(partial(cell).state);
-  StateList& into = As<StateList>(list_cell);
-  PartialMatch& linked = As<PartialMatch>(cell);
-  uint32_t before = into.last;
-  if (by_time) {
-    const int64_t timestamp = PreviousTimestamp(linked);
-    while (before != kNoCell && PreviousTimestamp(partial(before)) > timestamp) {
-      before = partial(before).previous_in_state;
+  for (uint32_t at = 0; at < chains_.end();) {
+    const Chain chain = chains_.At(at);
+    uint32_t node = kNoCell;
+    uint32_t start = kNoCell;
+    for (uint32_t event_at = chain.begin; event_at < chain.end;) {
+      const ChainEvent event = chains_.EventAt(chain, event_at);
+      if (start == kNoCell) start = cells[event.arrival];
+      node = graph->AddNode(cells[event.arrival], node, event.stage);
+      event_at = event.end;
     }
+    graph->AddPartial(chain.state, node, graph->AddGroup(start), kNoCell, by_time(chain.state));
+    at = chain.end;
   }
-  const uint32_t after = before == kNoCell ? into.first : partial(before).next_in_state;
-  linked.previous_in_state = before;
-  linked.next_in_state = after;
-  (before == kNoCell ? into.first : As<PartialMatch>(before).next_in_state) = cell;
-  (after == kNoCell ? into.last : As<PartialMatch>(after).previous_in_state) = cell;
+  chains_.SetElsewhere(graph.release());
+  return *this->graph();
 }
 
-uint32_t KeyMatches::DetachList(StateId state) {
-  for (uint32_t cell = first_list_; cell != kNoCell; cell = list(cell).next) {
-    if (list(cell).state != state) continue;
-    const uint32_t first = list(cell).first;
-    RemoveList(cell);
-    return first;
+void KeyMatches::FreeGraph() {
+  delete graph();
+}
+
+void KeyMatches::Encode(ByteWriter& out) const {
+  out.SignedVarint(timer_);
+  const Form form = graph() == nullptr ? Form::kChains : Form::kGraph;
+  out.Fixed(static_cast<uint8_t>(form));
+  form == Form::kChains ? chains_.Encode(out) : graph()->Encode(out);
+}
+
+bool KeyMatches::Decode(ByteReader& in) {
+  Clear();
+  uint8_t form = 0;
+  if (!in.SignedVarint(timer_) || !in.Fixed(form)) return Clear(), false;
+  if (form == static_cast<uint8_t>(Form::kChains) && chains_.Decode(in)) return true;
+  if (form == static_cast<uint8_t>(Form::kGraph)) {
+    auto graph = std::make_unique<MatchGraph>();
+    if (graph->Decode(in)) return chains_.SetElsewhere(graph.release()), true;
   }
-  return kNoCell;
-}
-
-void KeyMatches::DetachFromState(uint32_t cell) {
-  const PartialMatch& detached = partial(cell);
-  const uint32_t list_cell = ListOf(detached.state);
-  StateList& from = As<StateList>(list_cell);
-  const uint32_t before = detached.previous_in_state;
-  const uint32_t after = detached.next_in_state;
-  (before == kNoCell ? from.first : As<PartialMatch>(before).next_in_state) = after;
-  (after == kNoCell ? from.last : As<PartialMatch>(after).previous_in_state) = before;
-  if (from.first == kNoCell) RemoveList(list_cell);
-}
-
-// ---- partial matches ----
-
-uint32_t KeyMatches::AddPartial(StateId state, uint32_t node, uint32_t group_cell, uint32_t after, bool by_time) {
-  const uint32_t cell = arena_.Allocate(kCellsOf<PartialMatch>);
-  StartGroup& into = As<StartGroup>(group_cell);
-  if (after == kNoCell) after = into.last;
-  const uint32_t next = after == kNoCell ? kNoCell : partial(after).next_in_group;
-  As<PartialMatch>(cell) = {.node = node,
-                            .group = group_cell,
-                            .next_in_state = kNoCell,
-                            .previous_in_state = kNoCell,
-                            .next_in_group = next,
-                            .previous_in_group = after,
-                            .order = 0,
-                            .state = state};
-  (after == kNoCell ? into.first : As<PartialMatch>(after).next_in_group) = cell;
-  (next == kNoCell ? into.last : As<PartialMatch>(next).previous_in_group) = cell;
-  Reference(node);
-  LinkIntoState(cell, by_time);
-  ++partials_;
-  return cell;
-}
-
-void KeyMatches::Place(uint32_t cell, StateId state, uint32_t node, bool by_time) {
-  PartialMatch& placed = As<PartialMatch>(cell);
-  placed.state = state;
-  placed.node = node;
-  LinkIntoState(cell, by_time);
-}
-
-void KeyMatches::Free(uint32_t cell) {
-  const PartialMatch& freed = partial(cell);
-  StartGroup& from = As<StartGroup>(freed.group);
-  (freed.previous_in_group == kNoCell ? from.first : As<PartialMatch>(freed.previous_in_group).next_in_group) =
-      freed.next_in_group;
-  (freed.next_in_group == kNoCell ? from.last : As<PartialMatch>(freed.next_in_group).previous_in_group) =
-      freed.previous_in_group;
-  FreeCells<PartialMatch>(cell);
-  --partials_;
-}
-
-// ---- matches that are held back ----
-
-void KeyMatches::AddCompleted(CompletedMatch match) {
-  if (held_ == nullptr) held_ = std::make_unique<HeldMatches>();
-  std::vector<CompletedMatch>& matches = held_->matches;
-  const auto begin = matches.begin() + static_cast<ptrdiff_t>(held_->begin);
-  const auto place =
-      std::upper_bound(begin, matches.end(), match, [](const auto& a, const auto& b) { return a.start < b.start; });
-  matches.insert(place, match);
-}
-
-CompletedMatch KeyMatches::TakeFirstCompleted() {
-  const CompletedMatch match = held_->matches[held_->begin++];
-  if (held_->begin == held_->matches.size()) {
-    held_.reset();
-  } else if (held_->begin * 2 >= held_->matches.size()) {
-    held_->matches.erase(held_->matches.begin(), held_->matches.begin() + static_cast<ptrdiff_t>(held_->begin));
-    held_->begin = 0;
-  }
-  return match;
+  return Clear(), false;
 }
 
 }  // namespace eagre::cep

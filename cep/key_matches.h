@@ -1,227 +1,69 @@
-// The live partial matches of one key, with the events that they hold. Blind to the event's type; a value in memory
-// and, encoded, in state. An empty one stands for a key that nothing is known of.
-//
-// Events are kept encoded, once each. What a partial match has taken is a path in a tree: a node is an event in a stage
-// and the node before it, so that partial matches that began alike share what they have in common. Partial matches lie
-// in a list per automaton state, so that an event touches only the states that it concerns, and in a list per start
-// event, so that expiry and skipping, which go by the start, touch only what they remove.
+// What is known of one key: its live partial matches and its timer. Few and simple ones lie in the key's row itself
+// (cep/match_chains.h), others in a graph on the heap (cep/match_graph.h), until all are gone. A value in memory and,
+// encoded, in state. An empty one stands for a key that nothing is known of.
 #pragma once
 
-#include <compare>
+#include <absl/functional/function_ref.h>
+
 #include <cstdint>
-#include <memory>
-#include <span>
-#include <string_view>
-#include <vector>
 
 #include "base/bytes.h"
-#include "cep/automaton.h"
-#include "cep/cell_arena.h"
+#include "cep/match_chains.h"
+#include "cep/match_graph.h"
 
 namespace eagre::cep {
-
-// Where in the order of a key's events a match starts: by time, equal times by arrival.
-struct EventOrder {
-  int64_t timestamp = 0;
-  uint64_t arrival = 0;
-  friend auto operator<=>(const EventOrder&, const EventOrder&) = default;
-};
-
-// An event as it is stored. Its encoded form follows it, or a pointer to that when it is long.
-struct StoredEvent {
-  EventOrder order;
-  uint32_t size;
-  uint32_t references;  // by nodes
-};
-
-struct PathNode {
-  uint32_t event;
-  uint32_t parent;      // kNoCell: the first event
-  uint32_t references;  // by partial matches, completed matches and nodes
-  StageId stage;
-};
-
-// All partial matches that start with one event, in the order in which they came to be.
-struct StartGroup {
-  uint32_t event;  // the start, which its partial matches keep
-  uint32_t first;
-  uint32_t last;
-  uint32_t next;
-  uint32_t previous;
-  uint64_t numbered;  // the call of NumberGroup that gave its partial matches their order
-};
-
-struct PartialMatch {
-  uint32_t node;
-  uint32_t group;
-  uint32_t next_in_state;
-  uint32_t previous_in_state;
-  uint32_t next_in_group;
-  uint32_t previous_in_group;
-  uint32_t order;  // among those of its group, when last numbered
-  StateId state;
-};
-
-// A match that is held back, since an earlier one may yet prune it.
-struct CompletedMatch {
-  EventOrder start;
-  uint32_t node;
-};
-
-// The partial matches in one state.
-struct StateList {
-  uint32_t first;
-  uint32_t last;
-  uint32_t next;  // list, of the next state that has partial matches
-  StateId state;
-};
 
 class KeyMatches {
  public:
   KeyMatches() = default;
   ~KeyMatches() { Clear(); }
-  KeyMatches(KeyMatches&& other) noexcept { Swap(other); }
-  KeyMatches& operator=(KeyMatches&& other) noexcept {
-    Swap(other);
-    return *this;
-  }
+  KeyMatches(const KeyMatches&) = delete;
+  KeyMatches& operator=(const KeyMatches&) = delete;
 
-  bool empty() const { return first_group_ == kNoCell && held_ == nullptr; }
-  uint32_t partial_count() const { return partials_; }
-  uint32_t event_count() const { return events_; }
+  bool empty() const { return graph() == nullptr ? chains_.empty() : graph()->empty(); }
+  // Of live partial matches.
+  uint32_t partial_count() const { return graph() == nullptr ? chains_.count() : graph()->partial_count(); }
+  uint32_t event_count() const { return graph() == nullptr ? chains_.event_count() : graph()->event_count(); }
   size_t heap_bytes() const {
-    return arena_.heap_bytes() + long_event_bytes_ + completed().size() * sizeof(CompletedMatch);
+    return graph() == nullptr ? chains_.heap_bytes() : sizeof(MatchGraph) + graph()->heap_bytes();
   }
-
   // Starts loading what will be asked for into the cache.
-  void Prefetch() const { arena_.Prefetch(); }
+  void Prefetch() const { chains_.Prefetch(); }
 
-  // ---- for those who drive the matcher ----
   // When the key's timer is due; INT64_MAX: it has none.
   int64_t timer() const { return timer_; }
   void set_timer(int64_t timestamp) { timer_ = timestamp; }
 
-  // ---- reading ----
-  // References are valid until something is added.
-  const PartialMatch& partial(uint32_t cell) const { return As<PartialMatch>(cell); }
-  const PathNode& node(uint32_t cell) const { return As<PathNode>(cell); }
-  const StoredEvent& event(uint32_t cell) const { return As<StoredEvent>(cell); }
-  const StartGroup& group(uint32_t cell) const { return As<StartGroup>(cell); }
-  const StateList& list(uint32_t cell) const { return As<StateList>(cell); }
-  std::string_view EventBytes(uint32_t event) const;
-  const EventOrder& StartOf(uint32_t group_cell) const { return event(group(group_cell).event).order; }
-  // When the last event that it took was.
-  int64_t PreviousTimestamp(const PartialMatch& partial) const {
-    return event(node(partial.node).event).order.timestamp;
-  }
-  uint32_t first_group() const { return first_group_; }
-  uint32_t last_group() const { return last_group_; }
-  // Lists are not empty, and in the order of their states.
-  uint32_t first_list() const { return first_list_; }
-  // kNoCell when no partial match is in the state.
-  uint32_t FirstIn(StateId state) const;
-  // By start, equal starts in the order of completion.
-  std::span<const CompletedMatch> completed() const {
-    if (held_ == nullptr) return {};
-    return {held_->matches.data() + held_->begin, held_->matches.size() - held_->begin};
-  }
-  // Above the number of every cell.
-  uint32_t cells_end() const { return arena_.end(); }
+  // Null while the matches are chains; then chains() holds none.
+  MatchGraph* graph() { return static_cast<MatchGraph*>(chains_.elsewhere()); }
+  const MatchGraph* graph() const { return static_cast<const MatchGraph*>(chains_.elsewhere()); }
+  MatchChains& chains() { return chains_; }
+  const MatchChains& chains() const { return chains_; }
 
-  // ---- changing ----
-  // Space for an event's encoded form; no node refers to it yet.
-  uint32_t AddEvent(int64_t timestamp, size_t size);
-  char* MutableEventBytes(uint32_t event) { return const_cast<char*>(EventBytes(event).data()); }
-  // A node without references, which refers to event and parent.
-  uint32_t AddNode(uint32_t event, uint32_t parent, StageId stage);
-  void Reference(uint32_t node) { ++As<PathNode>(node).references; }
-  // Drops a reference, and what nothing refers to any more.
-  void Release(uint32_t node);
-  // Of partial matches whose first event it is, at the place of that in the order of groups.
-  uint32_t AddGroup(uint32_t event);
-  // Ends `group` if it has no partial match.
-  void RemoveGroupIfEmpty(uint32_t group);
-  // Behind `after` in the group, or as its last for kNoCell. Takes a reference of `node`. `by_time`: the state's list
-  // is kept in the order of the previous event's time.
-  uint32_t AddPartial(StateId state, uint32_t node, uint32_t group, uint32_t after, bool by_time);
-  // Moves a partial match that was detached into another state. The reference of its node is the caller's to change.
-  void Place(uint32_t partial, StateId state, uint32_t node, bool by_time);
-  // Numbers the partial matches of the group in their order, unless the call `numbering` did so.
-  void NumberGroup(uint32_t group, uint64_t numbering);
-  // Takes all partial matches out of a state's list, which come back linked by next_in_state.
-  uint32_t DetachList(StateId state);
-  void DetachFromState(uint32_t partial);
-  // Removes a detached partial match from its group and frees it, not its node's reference. The group may be empty
-  // then.
-  void Free(uint32_t partial);
-  // Keeps a match, whose reference of the node goes over.
-  void AddCompleted(CompletedMatch match);
-  CompletedMatch TakeFirstCompleted();
+  // Makes a graph of the chains, each of which gets a group of its own, in their order. `by_time(state)`: the list of a
+  // state is kept in the order of the previous event's time.
+  MatchGraph& ToGraph(absl::FunctionRef<bool(StateId)> by_time);
   // Forgets all matches, but not the timer.
-  void RemoveAll();
+  void RemoveAll() {
+    if (graph() != nullptr) FreeGraph();
+    chains_.Clear();
+  }
   // Forgets everything.
-  void Clear();
+  void Clear() {
+    RemoveAll();
+    timer_ = INT64_MAX;
+  }
 
-  // ---- durable form ----
+  // The durable form: the timer (a signed varint), a byte for the form of the matches, and they.
   void Encode(ByteWriter& out) const;
   // False on malformed bytes; the instance is then empty.
   bool Decode(ByteReader& in);
 
  private:
-  struct HeldMatches {
-    std::vector<CompletedMatch> matches;
-    size_t begin = 0;  // those before it were taken
-  };
-  template <typename T>
-  static constexpr uint32_t kCellsOf = (sizeof(T) + CellArena::kCellBytes - 1) / CellArena::kCellBytes;
-  // Longer ones are outside of the arena.
-  static constexpr uint32_t kMaxInlineBytes =
-      static_cast<uint32_t>(CellArena::kMaxCells * CellArena::kCellBytes - sizeof(StoredEvent));
+  void FreeGraph();
 
-  template <typename T>
-  T& As(uint32_t cell) {
-    return *reinterpret_cast<T*>(arena_.At(cell));
-  }
-  template <typename T>
-  const T& As(uint32_t cell) const {
-    return *reinterpret_cast<const T*>(arena_.At(cell));
-  }
-  template <typename T>
-  uint32_t New(const T& value) {
-    const uint32_t cell = arena_.Allocate(kCellsOf<T>);
-    As<T>(cell) = value;
-    return cell;
-  }
-  template <typename T>
-  void FreeCells(uint32_t cell) {
-    arena_.Free(cell, kCellsOf<T>);
-  }
-  static uint32_t CellsOfEvent(uint32_t size) {
-    const size_t bytes = sizeof(StoredEvent) + (size > kMaxInlineBytes ? sizeof(char*) : size);
-    return static_cast<uint32_t>((bytes + CellArena::kCellBytes - 1) / CellArena::kCellBytes);
-  }
-  void Swap(KeyMatches& other) noexcept;
-  void FreeEvent(uint32_t event);
-  // The list of the state, a new one if it has none.
-  uint32_t ListOf(StateId state);
-  void RemoveList(uint32_t list);
-  void LinkIntoState(uint32_t partial, bool by_time);
-  bool DecodePaths(ByteReader& in, std::vector<uint32_t>& events, std::vector<uint32_t>& nodes);
-  bool DecodeMatches(ByteReader& in, const std::vector<uint32_t>& nodes);
-  bool DecodeOrder(ByteReader& in, const std::vector<uint32_t>& partials);
-  uint32_t RootEventOf(uint32_t node) const;
-
-  // What every event asks for comes first, and the arena, which begins with its bookkeeping, last.
-  uint32_t first_group_ = kNoCell;
-  uint32_t last_group_ = kNoCell;
-  uint32_t first_list_ = kNoCell;
   int64_t timer_ = INT64_MAX;
-  std::unique_ptr<HeldMatches> held_;  // null for none
-  uint64_t next_arrival_ = 0;
-  uint64_t long_event_bytes_ = 0;  // outside of the arena
-  uint32_t partials_ = 0;
-  uint32_t events_ = 0;
-  CellArena arena_;
+  MatchChains chains_;
 };
 
 }  // namespace eagre::cep

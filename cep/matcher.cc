@@ -7,410 +7,249 @@
 namespace eagre::cep {
 namespace {
 
-bool HasPassed(int64_t since, int64_t window_ms, int64_t now) {
-  return now >= since && static_cast<uint64_t>(now) - static_cast<uint64_t>(since) >= static_cast<uint64_t>(window_ms);
-}
-
-int64_t EndOf(int64_t start, int64_t window_ms) {
-  int64_t end;
-  return __builtin_add_overflow(start, window_ms, &end) ? std::numeric_limits<int64_t>::max() : end;
-}
+constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
 }  // namespace
 
-// A match being emitted: lets go of it in the end, also when user code throws.
-class Matcher::EmittedMatch {
- public:
-  EmittedMatch(KeyMatches& matches, uint32_t node) : matches_(matches), node_(node) {}
-  ~EmittedMatch() { matches_.Release(node_); }
-  EmittedMatch(const EmittedMatch&) = delete;
-  EmittedMatch& operator=(const EmittedMatch&) = delete;
-
- private:
-  KeyMatches& matches_;
-  const uint32_t node_;
-};
-
-// Lets go of the completions that were not emitted when a call fails.
-class Matcher::CompletionScope {
- public:
-  CompletionScope(Matcher& matcher, KeyMatches& matches) : matcher_(matcher), matches_(matches) {}
-  ~CompletionScope() {
-    std::vector<Completion>& completions = matcher_.completions_;
-    for (size_t i = matcher_.emitted_; i < completions.size(); ++i) matches_.Release(completions[i].match.node);
-    completions.clear();
-    matcher_.emitted_ = 0;
-  }
-  CompletionScope(const CompletionScope&) = delete;
-  CompletionScope& operator=(const CompletionScope&) = delete;
-
- private:
-  Matcher& matcher_;
-  KeyMatches& matches_;
-};
-
 Matcher::Matcher(std::shared_ptr<const Automaton> automaton, const EventType& type, MatcherOptions options)
-    : automaton_(std::move(automaton)), type_(type), options_(options), decisions_(*automaton_, type) {}
-
-Matcher::~Matcher() = default;
+    : automaton_(std::move(automaton)),
+      type_(type),
+      options_(options),
+      decisions_(*automaton_, type),
+      graph_matcher_(*automaton_, type, options_, decisions_, metrics_),
+      stages_fit_(automaton_->stages().size() <= MatchChains::kMaxStage) {}
 
 Status Matcher::CheckRestored(const KeyMatches& matches) const {
-  for (uint32_t cell = matches.first_list(); cell != kNoCell; cell = matches.list(cell).next) {
-    if (matches.list(cell).state < automaton_->states().size()) continue;
-    return DataLoss(
-        "the state holds a partial match in a state that the pattern does not have: it was written for another "
-        "pattern, or is damaged");
+  if (matches.graph() != nullptr) return graph_matcher_.CheckRestored(*matches.graph());
+  const MatchChains& chains = matches.chains();
+  for (uint32_t at = 0; at < chains.end(); at = chains.At(at).end) {
+    if (chains.At(at).state >= automaton_->states().size()) return ForeignState();
   }
   return OkStatus();
 }
 
 // ---- events ----
 
-StatusOr<bool> Matcher::Decide(const KeyMatches* matches, const void* event, int64_t timestamp,
-                               const ProcessingTime& processing_time) {
+bool Matcher::Decide(const KeyMatches* matches, const void* event, int64_t timestamp,
+                     const ProcessingTime& processing_time) {
   event_ = event;
   timestamp_ = timestamp;
-  states_.clear();
-  partials_.clear();
-  may_complete_ = false;
-  all_die_ = true;
-  decisions_.Begin(matches, event, timestamp, processing_time);
-  if (matches != nullptr) {
-    for (uint32_t list_cell = matches->first_list(); list_cell != kNoCell; list_cell = matches->list(list_cell).next) {
-      DecideForState(*matches, matches->list(list_cell));
-    }
+  decisions_.Begin(event, timestamp, processing_time);
+  const MatchGraph* graph = matches == nullptr ? nullptr : matches->graph();
+  if (graph != nullptr) {
+    graph_matcher_.Begin(event, timestamp);
+    graph_matcher_.DecideForStates(*graph);
+    start_ = decisions_.ForStart();
+    graph_matcher_.DecidedForStart(start_);
+  } else {
+    of_chains_.clear();
+    decided_ = {};
+    if (matches != nullptr) DecideForChains(matches->chains());
+    start_ = decisions_.ForStart();
+    if (!start_->unchanged) Count(*start_);
   }
-  const Decision* start = decisions_.ForStart();
-  started_ = !start->unchanged;
-  if (started_) partials_.emplace_back(kNoCell, start);
   metrics_.evaluations = decisions_.evaluations();
-  return !states_.empty() || !partials_.empty();
+  return graph != nullptr ? graph_matcher_.Concerned() : decided_.concerned;
 }
 
-void Matcher::DecideForState(const KeyMatches& matches, const StateList& list) {
-  if (const Decision* decision = decisions_.ForState(list.state)) {
-    all_die_ &= decision->dies;
-    if (decision->unchanged) return;
-    states_.push_back({list.state, decision});
-    may_complete_ |= decision->completes;
-    return;
+void Matcher::DecideForChains(const MatchChains& chains) {
+  for (uint32_t at = 0; at < chains.end();) {
+    const Chain chain = chains.At(at);
+    const Decision* decision = decisions_.ForState(chain.state);
+    if (decision == nullptr) decision = decisions_.ForChain(chains, chain);
+    of_chains_.push_back(decision);
+    ++decided_.before;
+    if (decision->unchanged) {
+      ++decided_.living;
+    } else {
+      Count(*decision);
+      decided_.taking += decision->living > 0 && decision->on.takes ? 1 : 0;
+    }
+    at = chain.end;
   }
-  all_die_ = false;
-  for (uint32_t cell = list.first; cell != kNoCell; cell = matches.partial(cell).next_in_state) {
-    const Decision* decision = decisions_.ForPartial(cell);
-    if (decision->unchanged) continue;
-    partials_.emplace_back(cell, decision);
-    may_complete_ |= decision->completes;
-  }
+}
+
+void Matcher::Count(const Decision& decision) {
+  decided_.concerned = true;
+  decided_.forks |= decision.living > 1;
+  decided_.living += decision.living;
+  decided_.completions += decision.completes ? 1 : 0;
 }
 
 Status Matcher::Apply(KeyMatches& matches, MatchListener& listener) {
-  const int64_t partials_before = matches.partial_count();
-  if (all_die_ && !started_ && matches.completed().empty()) {
-    matches.RemoveAll();
-    metrics_.partials -= partials_before;
-    return OkStatus();
-  }
-  event_cell_ = kNoCell;
-  const CompletionScope scope(*this, matches);
-  if (may_complete_) NumberConcerned(matches);
-  ApplyToStates(matches);
-  for (const auto& [partial, decision] : partials_) {
-    if (partial == kNoCell) {
-      ApplyToStart(matches, *decision);
-    } else {
-      matches.DetachFromState(partial);
-      ApplyToPartial(matches, partial, *decision);
+  if (matches.graph() == nullptr) {
+    if (ApplyToChains(matches, listener)) [[likely]]
+      return OkStatus();
+    const MatchGraph& graph = ToGraph(matches);
+    graph_matcher_.Begin(event_, timestamp_);
+    uint32_t group = graph.first_group();
+    for (const Decision* decision : of_chains_) {
+      graph_matcher_.Decided(graph.group(group).first, decision);
+      group = graph.group(group).next;
     }
+    graph_matcher_.DecidedForStart(start_);
   }
-  metrics_.partials += matches.partial_count() - partials_before;
-  SortCompletions();
-  if (options_.max_partials_per_key > 0 || options_.max_partials > 0) {
-    EAGRE_RETURN_IF_ERROR(LimitPartials(matches, listener));
-  }
-  return EmitCompleted(matches, listener);
+  const Status status = graph_matcher_.Apply(*matches.graph(), listener);
+  if (matches.graph()->empty()) matches.RemoveAll();
+  return status;
 }
 
-// Matches of one start that are completed by one event come in the order in which their partial matches came to be.
-void Matcher::NumberConcerned(KeyMatches& matches) {
-  ++numberings_;
-  const auto number = [&](uint32_t partial) { matches.NumberGroup(matches.partial(partial).group, numberings_); };
-  for (const auto& [state, decision] : states_) {
+bool Matcher::ApplyToChains(KeyMatches& matches, MatchListener& listener) {
+  MatchChains& chains = matches.chains();
+  const bool starts = !start_->unchanged && start_->living > 0;
+  size_t event_bytes = 0;
+  if (decided_.completions + decided_.taking > 0 || starts) event_bytes = type_.encoded_bytes(event_);
+  if (!StayChains(chains, event_bytes)) return false;
+  // Before anything is moved, which is still there should a listener throw.
+  if (decided_.completions > 0) EmitFromChains(chains, event_bytes, listener);
+  metrics_.partials += static_cast<int64_t>(decided_.living) - static_cast<int64_t>(decided_.before);
+  if (decided_.living == 0) {
+    chains.Clear();
+  } else {
+    MoveChains(chains, event_bytes);
+  }
+  return true;
+}
+
+bool Matcher::StayChains(const MatchChains& chains, size_t event_bytes) const {
+  if (decided_.forks || decided_.living > MatchChains::kMaxChains || !stages_fit_) return false;
+  if (decided_.living > decided_.before) {
+    const uint64_t partials = static_cast<uint64_t>(metrics_.partials) + decided_.living - decided_.before;
+    if (options_.max_partials_per_key > 0 && decided_.living > options_.max_partials_per_key) return false;
+    if (options_.max_partials > 0 && partials > options_.max_partials) return false;
+  }
+  // A match that is alone drops no other and is held back by none.
+  if (decided_.completions > 0 && automaton_->skip_strategy().skips() &&
+      (decided_.living > 0 || decided_.completions > 1 || automaton_->skip_strategy().throw_on_miss())) {
+    return false;
+  }
+  const uint32_t starts = start_->unchanged ? 0 : start_->living;
+  return decided_.taking + starts == 0 || chains.Takes(timestamp_, event_bytes, decided_.taking, starts);
+}
+
+// By start, which is the order of the chains.
+void Matcher::EmitFromChains(const MatchChains& chains, size_t event_bytes, MatchListener& listener) {
+  encoded_.resize(event_bytes);
+  type_.encode(event_, encoded_.data());
+  uint32_t at = 0;
+  for (const Decision* decision : of_chains_) {
+    const Chain chain = chains.At(at);
+    at = chain.end;
     if (!decision->completes) continue;
-    const uint32_t first = matches.FirstIn(state);
-    const bool alone = matches.partial(first).next_in_state == kNoCell;
-    if (alone && states_.size() + partials_.size() == 1) return;
-    for (uint32_t cell = first; cell != kNoCell; cell = matches.partial(cell).next_in_state) number(cell);
+    CollectEvents(chains, chain);
+    EmitCompleted(*decision, listener);
   }
-  for (const auto& [partial, decision] : partials_) {
-    if (partial != kNoCell && decision->completes) number(partial);
-  }
+  if (start_->unchanged || !start_->completes) return;
+  events_.clear();
+  EmitCompleted(*start_, listener);
 }
 
-void Matcher::ApplyToStates(KeyMatches& matches) {
-  // All lists are taken first, since what moves must not be met again in the state that it moves to.
-  detached_.clear();
-  for (const ConcernedState& concerned : states_) detached_.push_back(matches.DetachList(concerned.state));
-  for (size_t i = 0; i < states_.size(); ++i) {
-    for (uint32_t cell = detached_[i]; cell != kNoCell;) {
-      const uint32_t next = matches.partial(cell).next_in_state;
-      ApplyToPartial(matches, cell, *states_[i].decision);
-      cell = next;
-    }
-  }
-}
-
-// The first way on is the partial match itself, moved; others come behind it.
-void Matcher::ApplyToPartial(KeyMatches& matches, uint32_t partial, const Decision& decision) {
-  const PartialMatch before = matches.partial(partial);
-  uint32_t last = kNoCell;
+void Matcher::EmitCompleted(const Decision& decision, MatchListener& listener) {
   for (const Move& move : decision.moves) {
-    const bool lives_on = !move.ends && !decision.stops;
-    if (!lives_on && !move.completes) continue;
-    const uint32_t node = move.takes ? matches.AddNode(EventCell(matches), before.node, move.stage) : before.node;
-    if (move.completes) {
-      matches.Reference(node);
-      completions_.push_back({{matches.StartOf(before.group), node}, before.order});
-    }
-    if (!lives_on) continue;
-    if (last == kNoCell) {
-      matches.Reference(node);
-      matches.Place(partial, move.target, node, Windowed(move.target));
-      last = partial;
-    } else {
-      last = matches.AddPartial(move.target, node, before.group, last, Windowed(move.target));
-    }
-  }
-  if (last == kNoCell) {
-    matches.Free(partial);
-    matches.RemoveGroupIfEmpty(before.group);
-  }
-  matches.Release(before.node);
-}
-
-void Matcher::ApplyToStart(KeyMatches& matches, const Decision& decision) {
-  uint32_t group = kNoCell;
-  for (const Move& move : decision.moves) {
-    const bool lives_on = !move.ends && !decision.stops;
-    if (!lives_on && !move.completes) continue;
-    const uint32_t event = EventCell(matches);
-    const uint32_t node = matches.AddNode(event, kNoCell, move.stage);
-    if (move.completes) {
-      matches.Reference(node);
-      completions_.push_back({{matches.event(event).order, node}, 0});
-    }
-    if (!lives_on) continue;
-    if (group == kNoCell) group = matches.AddGroup(event);
-    matches.AddPartial(move.target, node, group, kNoCell, Windowed(move.target));
+    if (!move.completes) continue;
+    if (move.takes) events_.push_back({move.stage, timestamp_, encoded_});
+    ++metrics_.matches;
+    listener.OnMatch(events_);
+    if (move.takes) events_.pop_back();
   }
 }
 
-uint32_t Matcher::EventCell(KeyMatches& matches) {
-  if (event_cell_ == kNoCell) {
-    event_cell_ = matches.AddEvent(timestamp_, type_.encoded_bytes(event_));
-    type_.encode(event_, matches.MutableEventBytes(event_cell_));
+void Matcher::MoveChains(MatchChains& chains, size_t event_bytes) {
+  const bool starts = !start_->unchanged && start_->living > 0;
+  const uint8_t arrival = starts || decided_.taking > 0 ? chains.NextArrival() : uint8_t{0};
+  const auto take = [&](uint32_t at, StageId stage) {
+    chains.AddEvent(at, timestamp_, stage, arrival, event_bytes, [&](char* place) { type_.encode(event_, place); });
+  };
+  uint32_t at = 0;
+  for (const Decision* decision : of_chains_) {
+    if (!decision->unchanged) {
+      if (decision->living == 0) {
+        chains.Remove(at, chains.At(at).end);
+        continue;
+      }
+      chains.SetState(at, decision->on.target);
+      if (decision->on.takes) take(at, decision->on.stage);
+    }
+    at = chains.At(at).end;
   }
-  return event_cell_;
+  if (starts) take(chains.AddChain(timestamp_, start_->on.target), start_->on.stage);
+}
+
+MatchGraph& Matcher::ToGraph(KeyMatches& matches) {
+  return matches.ToGraph([this](StateId state) { return Windowed(state); });
 }
 
 // ---- time ----
 
 int64_t Matcher::NextDeadline(const KeyMatches& matches) const {
-  int64_t deadline = std::numeric_limits<int64_t>::max();
-  if (automaton_->window_ms() > 0 && matches.first_group() != kNoCell) {
-    deadline = EndOf(matches.StartOf(matches.first_group()).timestamp, automaton_->window_ms());
-  }
-  for (const StateId state : automaton_->windowed_states()) {
-    const uint32_t first = matches.FirstIn(state);
-    if (first == kNoCell) continue;
-    deadline = std::min(deadline, EndOf(matches.PreviousTimestamp(matches.partial(first)),
-                                        automaton_->states()[state].previous_window_ms));
+  if (matches.graph() != nullptr) return graph_matcher_.NextDeadline(*matches.graph());
+  const MatchChains& chains = matches.chains();
+  if (chains.empty()) return kNever;
+  const int64_t window_ms = automaton_->window_ms();
+  int64_t deadline = window_ms > 0 ? EndOf(chains.At(0).start, window_ms) : kNever;
+  if (automaton_->windowed_states().empty()) return deadline;
+  for (uint32_t at = 0; at < chains.end();) {
+    const Chain chain = chains.At(at);
+    const int64_t previous_window_ms = automaton_->states()[chain.state].previous_window_ms;
+    if (previous_window_ms > 0) deadline = std::min(deadline, EndOf(chains.LastTimestamp(chain), previous_window_ms));
+    at = chain.end;
   }
   return deadline;
 }
 
-void Matcher::CollectExpired(const KeyMatches& matches, int64_t timestamp) {
-  expired_.clear();
-  const int64_t window_ms = automaton_->window_ms();
-  const auto over = [&](uint32_t group) {
-    return window_ms > 0 && HasPassed(matches.StartOf(group).timestamp, window_ms, timestamp);
-  };
-  for (uint32_t group = matches.first_group(); group != kNoCell && over(group); group = matches.group(group).next) {
-    for (uint32_t cell = matches.group(group).first; cell != kNoCell; cell = matches.partial(cell).next_in_group) {
-      expired_.push_back(cell);
-    }
-  }
-  for (const StateId state : automaton_->windowed_states()) {
-    const int64_t previous_window_ms = automaton_->states()[state].previous_window_ms;
-    for (uint32_t cell = matches.FirstIn(state); cell != kNoCell; cell = matches.partial(cell).next_in_state) {
-      if (!HasPassed(matches.PreviousTimestamp(matches.partial(cell)), previous_window_ms, timestamp)) break;
-      if (!over(matches.partial(cell).group)) expired_.push_back(cell);
-    }
-  }
-}
-
 Status Matcher::Advance(KeyMatches& matches, int64_t timestamp, MatchListener& listener) {
-  CollectExpired(matches, timestamp);
-  if (expired_.empty()) return OkStatus();
-  const CompletionScope scope(*this, matches);
-  ++numberings_;
-  for (const uint32_t cell : expired_) matches.NumberGroup(matches.partial(cell).group, numberings_);
-  for (uint32_t& cell : expired_) {
-    const PartialMatch& partial = matches.partial(cell);
-    if (automaton_->states()[partial.state].kind != StateKind::kPending) continue;
-    matches.Reference(partial.node);
-    completions_.push_back({{matches.StartOf(partial.group), partial.node}, partial.order});
-    Remove(matches, std::exchange(cell, kNoCell));
+  if (matches.graph() == nullptr) {
+    if (AdvanceChains(matches, timestamp, listener)) [[likely]]
+      return OkStatus();
+    ToGraph(matches);
   }
-  SortCompletions();
-  for (const uint32_t cell : expired_) {
-    if (cell == kNoCell) continue;
-    if (options_.report_timeouts) ReportTimeOut(matches, matches.partial(cell), timestamp, listener);
-    Remove(matches, cell);
-  }
-  return EmitCompleted(matches, listener);
+  const Status status = graph_matcher_.Advance(*matches.graph(), timestamp, listener);
+  if (matches.graph()->empty()) matches.RemoveAll();
+  return status;
 }
 
-void Matcher::ReportTimeOut(const KeyMatches& matches, const PartialMatch& partial, int64_t timestamp,
-                            MatchListener& listener) {
-  const int64_t previous_window_ms = automaton_->states()[partial.state].previous_window_ms;
-  const int64_t previous = matches.PreviousTimestamp(partial);
-  const int64_t end = previous_window_ms > 0 && HasPassed(previous, previous_window_ms, timestamp)
-                          ? EndOf(previous, previous_window_ms)
-                          : EndOf(matches.StartOf(partial.group).timestamp, automaton_->window_ms());
-  ++metrics_.timeouts;
-  listener.OnTimeOut(EventsOf(matches, partial.node), end);
-}
-
-void Matcher::Remove(KeyMatches& matches, uint32_t cell) {
-  const PartialMatch partial = matches.partial(cell);
-  matches.DetachFromState(cell);
-  matches.Free(cell);
-  matches.RemoveGroupIfEmpty(partial.group);
-  matches.Release(partial.node);
-  --metrics_.partials;
-}
-
-// ---- results ----
-
-void Matcher::SortCompletions() {
-  const auto before = [](const Completion& a, const Completion& b) {
-    return a.match.start != b.match.start ? a.match.start < b.match.start : a.order < b.order;
-  };
-  if (std::is_sorted(completions_.begin(), completions_.end(), before)) return;
-  std::stable_sort(completions_.begin(), completions_.end(), before);
-}
-
-Status Matcher::EmitCompleted(KeyMatches& matches, MatchListener& listener) {
-  // What prunes may prune others of the same event, unless it is alone.
-  const bool at_once =
-      matches.completed().empty() && (!automaton_->skip_strategy().skips() || completions_.size() == 1);
-  while (emitted_ < completions_.size()) {
-    const CompletedMatch& match = completions_[emitted_++].match;
-    if (at_once && !HeldBack(matches, match)) {
-      EAGRE_RETURN_IF_ERROR(Emit(matches, match, listener));
-    } else {
-      matches.AddCompleted(match);
+bool Matcher::AdvanceChains(KeyMatches& matches, int64_t timestamp, MatchListener& listener) {
+  MatchChains& chains = matches.chains();
+  const int64_t window_ms = automaton_->window_ms();
+  uint32_t over = 0;  // where those end that are over
+  uint32_t over_count = 0;
+  for (uint32_t at = 0; at < chains.end();) {
+    const Chain chain = chains.At(at);
+    const State& state = automaton_->states()[chain.state];
+    const bool is_over = over == at && window_ms > 0 && HasPassed(chain.start, window_ms, timestamp);
+    if (is_over && state.kind == StateKind::kPending) return false;
+    // What times out by its previous event has an order of its own.
+    if (state.previous_window_ms > 0 && HasPassed(chains.LastTimestamp(chain), state.previous_window_ms, timestamp)) {
+      return false;
     }
+    at = chain.end;
+    if (!is_over) continue;
+    over = at;
+    ++over_count;
   }
-  return EmitHeld(matches, listener);
+  for (uint32_t at = 0; at < over && options_.report_timeouts;) {
+    const Chain chain = chains.At(at);
+    CollectEvents(chains, chain);
+    ++metrics_.timeouts;
+    listener.OnTimeOut(events_, EndOf(chain.start, window_ms));
+    at = chain.end;
+  }
+  metrics_.partials -= over_count;
+  if (over == chains.end()) {
+    chains.Clear();
+  } else if (over > 0) {
+    chains.Remove(0, over);
+  }
+  return true;
 }
 
-Status Matcher::EmitHeld(KeyMatches& matches, MatchListener& listener) {
-  while (!matches.completed().empty() && !HeldBack(matches, matches.completed().front())) {
-    EAGRE_RETURN_IF_ERROR(Emit(matches, matches.TakeFirstCompleted(), listener));
-  }
-  return OkStatus();
-}
-
-bool Matcher::HeldBack(const KeyMatches& matches, const CompletedMatch& match) const {
-  return automaton_->skip_strategy().skips() && matches.first_group() != kNoCell &&
-         matches.StartOf(matches.first_group()) < match.start;
-}
-
-Status Matcher::Emit(KeyMatches& matches, const CompletedMatch& match, MatchListener& listener) {
-  const EmittedMatch emitted(matches, match.node);
-  if (automaton_->skip_strategy().skips()) EAGRE_RETURN_IF_ERROR(PruneAfter(matches, match));
-  ++metrics_.matches;
-  listener.OnMatch(EventsOf(matches, match.node));
-  return OkStatus();
-}
-
-Status Matcher::PruneAfter(KeyMatches& matches, const CompletedMatch& match) {
-  using Strategy = AfterMatchSkipStrategy::Kind;
-  const AfterMatchSkipStrategy& strategy = automaton_->skip_strategy();
-  if (strategy.kind() == Strategy::kSkipToNext) {
-    Prune(matches, match.start, /*inclusive=*/true);
-    return OkStatus();
-  }
-  if (strategy.kind() == Strategy::kSkipPastLastEvent) {
-    Prune(matches, matches.event(matches.node(match.node).event).order, /*inclusive=*/true);
-    return OkStatus();
-  }
-  uint32_t target = kNoCell;
-  for (uint32_t cell = match.node; cell != kNoCell; cell = matches.node(cell).parent) {
-    if (matches.node(cell).stage != automaton_->skip_stage()) continue;
-    target = matches.node(cell).event;
-    if (strategy.kind() == Strategy::kSkipToLast) break;
-  }
-  if (target == kNoCell) {
-    if (!strategy.throw_on_miss()) return OkStatus();
-    return FailedPrecondition(
-        "the skip strategy is to go on at stage '{}', which the match found has no event of, and to fail then",
-        strategy.stage());
-  }
-  const EventOrder limit = matches.event(target).order;
-  if (strategy.throw_on_miss() && limit == match.start) {
-    return FailedPrecondition(
-        "the skip strategy is to go on at stage '{}', which is where the match found starts, so that it would be found "
-        "again; and to fail then",
-        strategy.stage());
-  }
-  Prune(matches, limit, /*inclusive=*/false);
-  return OkStatus();
-}
-
-void Matcher::Prune(KeyMatches& matches, EventOrder limit, bool inclusive) {
-  const auto before = [&](const EventOrder& start) { return inclusive ? start <= limit : start < limit; };
-  while (matches.first_group() != kNoCell && before(matches.StartOf(matches.first_group()))) {
-    Remove(matches, matches.group(matches.first_group()).first);
-  }
-  while (!matches.completed().empty() && before(matches.completed().front().start)) {
-    matches.Release(matches.TakeFirstCompleted().node);
-  }
-}
-
-Status Matcher::LimitPartials(KeyMatches& matches, MatchListener& listener) {
-  const auto exceeds = [&] {
-    return (options_.max_partials_per_key > 0 && matches.partial_count() > options_.max_partials_per_key) ||
-           (options_.max_partials > 0 && metrics_.partials > static_cast<int64_t>(options_.max_partials));
-  };
-  while (exceeds() && matches.partial_count() > 0) {
-    if (options_.overflow == OverflowPolicy::kFail) {
-      return ResourceExhausted(
-          "more partial matches than allowed: {} of one key (limit {}), {} of this subtask (limit {}; 0: none). Give "
-          "the "
-          "pattern a window or a narrower condition, raise the limit, or choose to drop the oldest or the newest",
-          matches.partial_count(), options_.max_partials_per_key, metrics_.partials, options_.max_partials);
-    }
-    const uint32_t victim = options_.overflow == OverflowPolicy::kDropOldest
-                                ? matches.group(matches.first_group()).first
-                                : matches.group(matches.last_group()).last;
-    ++metrics_.dropped;
-    listener.OnDropped(EventsOf(matches, matches.partial(victim).node));
-    Remove(matches, victim);
-  }
-  return OkStatus();
-}
-
-const MatchedEvents& Matcher::EventsOf(const KeyMatches& matches, uint32_t node) {
+void Matcher::CollectEvents(const MatchChains& chains, const Chain& chain) {
   events_.clear();
-  for (; node != kNoCell; node = matches.node(node).parent) {
-    const uint32_t event = matches.node(node).event;
-    events_.push_back({matches.node(node).stage, matches.event(event).order.timestamp, matches.EventBytes(event)});
+  for (uint32_t at = chain.begin; at < chain.end;) {
+    const ChainEvent event = chains.EventAt(chain, at);
+    events_.push_back({event.stage, event.timestamp, event.bytes});
+    at = event.end;
   }
-  std::reverse(events_.begin(), events_.end());
-  return events_;
 }
 
 }  // namespace eagre::cep

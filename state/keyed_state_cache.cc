@@ -19,7 +19,7 @@ Status KeyedStateCore::Open(StateBackend& backend, const std::string& operator_n
   EAGRE_ASSIGN_OR_RETURN(std::unique_ptr<EntryStore> store, backend.OpenStore(max_parallelism));
   if (store != nullptr) {
     spilled_ = std::make_unique<SpilledState>(std::move(store));
-    tail_offset_ = AlignUp(key_offset_ + key_ops_.size, alignof(StoreTail));
+    tail_offset_ = AlignUp(states_end_, alignof(StoreTail));
     SizeRows(tail_offset_ + sizeof(StoreTail));
   }
   share_.Open(backend, operator_name, name(), spilled_ == nullptr ? nullptr : this);

@@ -31,7 +31,10 @@ KeyedStateCore::KeyedStateCore(std::vector<StateDeclaration> declarations, const
   for (const StateDeclaration& declaration : declarations_) {
     schema_ += fmt::format("\n{}: {}", declaration.Label(), declaration.SchemaText());
   }
-  size_t offset = sizeof(RowHeader);
+  // The key is where a look-up compares it, in the row's first line of the cache.
+  key_offset_ = AlignUp(sizeof(RowHeader), key_ops_.alignment);
+  row_alignment_ = std::max(row_alignment_, key_ops_.alignment);
+  size_t offset = key_offset_ + key_ops_.size;
   for (const StateDeclaration& declaration : declarations_) {
     offset = AlignUp(offset, declaration.ops->alignment);
     slot_offsets_.push_back(static_cast<uint32_t>(offset));
@@ -43,9 +46,8 @@ KeyedStateCore::KeyedStateCore(std::vector<StateDeclaration> declarations, const
     offset += declaration.ops->size;
     row_alignment_ = std::max(row_alignment_, declaration.ops->alignment);
   }
-  key_offset_ = AlignUp(offset, key_ops_.alignment);
-  row_alignment_ = std::max(row_alignment_, key_ops_.alignment);
-  SizeRows(key_offset_ + key_ops_.size);
+  states_end_ = offset;
+  SizeRows(states_end_);
 }
 
 void KeyedStateCore::SizeRows(size_t bytes) {
@@ -53,11 +55,14 @@ void KeyedStateCore::SizeRows(size_t bytes) {
   prefetched_bytes_ = std::min(row_bytes_, kMaxPrefetchedBytes);
   chunk_rows_ = std::max<size_t>(1, kChunkBytes / row_bytes_);
   chunk_used_ = chunk_rows_;
-  chunks_ = std::make_unique<ChunkMemory>(std::max(kChunkBytes, AlignUp(row_bytes_, row_alignment_)), row_alignment_);
+  const size_t alignment = std::max(row_alignment_, kCacheLineBytes);
+  chunks_ = std::make_unique<ChunkMemory>(std::max(kChunkBytes, AlignUp(row_bytes_, alignment)), alignment);
 }
 
 KeyedStateCore::~KeyedStateCore() {
   rows_.ForEach([this](char* row) { Destroy(row); });
+  if (absent_row_ == nullptr) return;
+  for (size_t i = 0; i < declarations_.size(); ++i) declarations_[i].ops->destroy(absent_row_ + slot_offsets_[i]);
 }
 
 size_t KeyedStateCore::IndexOf(const std::string& state) const {
@@ -112,7 +117,14 @@ const std::string& KeyedStateCore::name() const {
   return kName;
 }
 
+void KeyedStateCore::MakeAbsentRow() {
+  if (absent_row_ != nullptr) return;
+  absent_row_ = AllocateRow();
+  for (size_t i = 0; i < declarations_.size(); ++i) declarations_[i].ops->construct(absent_row_ + slot_offsets_[i]);
+}
+
 void KeyedStateCore::ListChanged(char* row) {
+  if (row == absent_row_) return MakeSelectedRow();
   auto& header = *reinterpret_cast<RowHeader*>(row);
   if (header.listed == kNotListed) changed_.push_back(row);
   header.listed = kListed;

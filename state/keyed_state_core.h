@@ -2,6 +2,7 @@
 //
 // A key has one row with all states that the operator declares, so that a record costs one lookup. A row does not move
 // while it exists; it exists while any of its states holds something, and until the end of the batch that created it.
+// Where most keys hold nothing a record makes no row: handles see one of empty states, until they change one.
 //
 // With a backend that has a store the rows in memory are a cache: rows that were not used lately are evicted between
 // batches (a clock over their memory), those that were changed being written in batches, and rows that are missing are
@@ -15,7 +16,7 @@
 // What a state with TTL holds expires by the operator's clock. Handles remove what they meet; the rest is removed by a
 // sweep over memory and store (state/expiry_sweep.h), as if a function had: such a row counts as changed.
 //
-// Layout of a row: RowHeader, then the slots of the states in the order of their declaration, then the key.
+// Layout of a row: RowHeader, then the key, then the slots of the states in the order of their declaration.
 #pragma once
 
 #include <absl/functional/function_ref.h>
@@ -34,31 +35,13 @@
 #include "state/checkpointed_state.h"
 #include "state/expiry_sweep.h"
 #include "state/flat_table.h"
+#include "state/keyed_state_row.h"
 #include "state/spilled_state.h"
 #include "state/state_backend.h"
 #include "state/state_declaration.h"
 #include "state/state_schema.h"
 
 namespace eagre {
-
-// What the core must know of the key's type.
-struct StateKeyOps {
-  size_t size;
-  size_t alignment;
-  void (*destroy)(void* key);
-  // What the key owns outside the row, about.
-  size_t (*heap_bytes)(const void* key);
-  void (*encode)(const void* key, ByteWriter& out);
-};
-
-struct RowHeader {
-  uint64_t hash = 0;        // of the key
-  uint32_t heap_bytes = 0;  // as last measured; saturates
-  uint8_t listed = 0;       // in the list of rows changed by the batch at hand
-  uint8_t changes = 0;      // batches that changed it since it was last measured
-  uint8_t mark = 0;         // ChangeEpochs; kOwnersBit: the row was freed
-  uint8_t cached = 0;       // what KeyedStateCore says it is, mostly of a row above a store
-};
 
 // Not thread-safe.
 class KeyedStateCore : public CheckpointedState, public EvictableState {
@@ -93,7 +76,7 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   size_t records_at_once() const { return has_store() ? SIZE_MAX : kRecordsAtOnce; }
   // Whether the row is as a checkpoint left it: it was restored, and has not changed since.
   static bool IsRestored(const char* row) { return (reinterpret_cast<const RowHeader*>(row)->cached & kRestored) != 0; }
-  // Called by handles before they change a slot.
+  // Called by handles before they change a slot; the row that is current afterwards is the one to change.
   void MarkChanged(char* row) {
     auto& header = *reinterpret_cast<RowHeader*>(row);
     if (header.listed != kListed) ListChanged(row);
@@ -155,6 +138,13 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   Status Sweep(int64_t now_ms, RowOfEntry row_of);
   Status DropExpired();
 
+  // Whether all rows that there are are in memory.
+  bool all_in_memory() const { return spilled_ == nullptr || !spilled_->ever_written(); }
+  // Makes the one row of empty states that handles see where a key has none: see MakeSelectedRow.
+  void MakeAbsentRow();
+  // A handle is about to change a state of the key that is current and has no row: makes one, which becomes current.
+  virtual void MakeSelectedRow() = 0;
+
   bool has_store() const { return spilled_ != nullptr; }
   // With a store. A row of empty states, whose key the caller must construct; FetchMissing fills it.
   char* NewMissingRow(uint64_t hash);
@@ -177,6 +167,7 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
 
   FlatTable<char*> rows_;
   StateScope scope_;
+  char* absent_row_ = nullptr;  // null: no key is without row
 
  private:
   struct SlotPrefetch {
@@ -248,6 +239,7 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   const StateKeyOps key_ops_;
   std::vector<uint32_t> slot_offsets_;
   size_t key_offset_ = 0;
+  size_t states_end_ = 0;
   size_t row_bytes_ = 0;
   size_t prefetched_bytes_ = 0;
   std::vector<SlotPrefetch> prefetches_;

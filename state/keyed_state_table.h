@@ -1,6 +1,7 @@
 // The typed shell over KeyedStateCore: keys of type K.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -46,6 +47,9 @@ class KeyedStateTable final : public KeyedStateCore {
   explicit KeyedStateTable(std::vector<StateDeclaration> declarations)
       : KeyedStateCore(std::move(declarations), kKeyOps, TypeInfoOf<K>()), stateless_(this->declarations().empty()) {}
 
+  // Most keys hold nothing: records make rows only where a state is changed. Before anything else.
+  void SetSparse() { sparse_ = !stateless_; }
+
   // key_at(i) is the key of record i, hashes[i] its KeyHash. Fails when the store does.
   template <typename KeyOfRecord>
   Status MakeResident(const uint64_t* hashes, size_t count, KeyOfRecord&& key_at) {
@@ -53,6 +57,10 @@ class KeyedStateTable final : public KeyedStateCore {
     resident_.resize(count);
     OpenBatch();
     const bool prefetch = rows_.size() >= kCachedRows;
+    if (sparse_ && this->all_in_memory()) {
+      FindResident(hashes, count, prefetch, key_at);
+      return OkStatus();
+    }
     if (has_store()) return MakeResidentAboveStore(hashes, count, prefetch, key_at);
     for (size_t i = 0; i < count; ++i) {
       if (prefetch) {
@@ -67,6 +75,13 @@ class KeyedStateTable final : public KeyedStateCore {
   // Makes the row of record `i` of the resident batch current.
   void Select(size_t i) {
     if (!stateless_) scope_.row = resident_[i];
+  }
+  // As Select, of a sparse table. Hash and key are the record's, and valid while it is current.
+  void SelectSparse(size_t i, uint64_t hash, const K& key) {
+    if (stateless_) return;
+    scope_.row = resident_[i];
+    if (scope_.row == absent_row_) SelectAbsent(hash, key);
+    if (has_store()) Touch(scope_.row);
   }
 
   // The records that are selected next come later than those before, if only because an output was full.
@@ -142,6 +157,42 @@ class KeyedStateTable final : public KeyedStateCore {
   };
 
   template <typename KeyOfRecord>
+  void FindResident(const uint64_t* hashes, size_t count, bool prefetch, KeyOfRecord&& key_at) {
+    this->MakeAbsentRow();
+    made_in_batch_ = {};
+    for (size_t i = 0; i < count; ++i) {
+      if (prefetch && i + 2 * kPrefetchDistance < count) rows_.Prefetch(hashes[i + 2 * kPrefetchDistance]);
+      if (!kHashIdentifiesKey<K> && prefetch && i + kPrefetchDistance < count) {
+        PrefetchRow(hashes[i + kPrefetchDistance]);
+      }
+      char* row = RowOrAbsent(hashes[i], key_at(i));
+      if (prefetch) this->PrefetchWhole(row);
+      resident_[i] = row;
+    }
+  }
+  char* RowOrAbsent(uint64_t hash, const K& key) const {
+    char** row = rows_.Find(hash, [&](const char* other) { return IsRowOf(other, key); });
+    return row == nullptr ? absent_row_ : *row;
+  }
+  // When its batch was made resident the key had no row. A record before may have made one.
+  void SelectAbsent(uint64_t hash, const K& key) {
+    selected_hash_ = hash;
+    selected_key_ = &key;
+    if ((MadeWord(hash) >> MadeBit(hash) & 1) != 0) scope_.row = RowOrAbsent(hash, key);
+  }
+  void MakeSelectedRow() override {
+    MadeWord(selected_hash_) |= uint64_t{1} << MadeBit(selected_hash_);
+    SelectKey(selected_hash_, *selected_key_);
+  }
+  uint64_t& MadeWord(uint64_t hash) { return made_in_batch_[hash >> 32 & (made_in_batch_.size() - 1)]; }
+  static uint64_t MadeBit(uint64_t hash) { return hash >> 40 & 63; }
+
+  bool IsRowOf(const char* row, const K& key) const {
+    if constexpr (kHashIdentifiesKey<K>) return true;
+    return KeyEquals(KeyOf(row), key);
+  }
+
+  template <typename KeyOfRecord>
   Status MakeResidentAboveStore(const uint64_t* hashes, size_t count, bool prefetch, KeyOfRecord&& key_at) {
     for (size_t i = 0; i < count; ++i) {
       if (prefetch) {
@@ -166,7 +217,7 @@ class KeyedStateTable final : public KeyedStateCore {
   // The row, or one that is to be filled by FetchMissing.
   char* RowAboveStore(uint64_t hash, const K& key) {
     char* row = rows_.FindOrInsert(
-        hash, [&](const char* other) { return KeyEquals(KeyOf(other), key); },
+        hash, [&](const char* other) { return IsRowOf(other, key); },
         [&](void* place) {
           char* missing = NewMissingRow(hash);
           new (this->KeyAt(missing)) K(key);
@@ -182,11 +233,7 @@ class KeyedStateTable final : public KeyedStateCore {
 
   char* RowOf(uint64_t hash, const K& key) {
     return rows_.FindOrInsert(
-        hash,
-        [&](const char* row) {
-          if constexpr (kHashIdentifiesKey<K>) return true;
-          return KeyEquals(KeyOf(row), key);
-        },
+        hash, [&](const char* row) { return IsRowOf(row, key); },
         [&](void* place) {
           char* row = NewRow(hash);
           new (this->KeyAt(row)) K(key);
@@ -195,6 +242,10 @@ class KeyedStateTable final : public KeyedStateCore {
   }
 
   const bool stateless_;
+  bool sparse_ = false;
+  uint64_t selected_hash_ = 0;  // of the key that is current and has no row
+  const K* selected_key_ = nullptr;
+  std::array<uint64_t, 16> made_in_batch_{};  // a bit for each key that got a row since its batch was made resident
   std::vector<char*> resident_;
   K restored_key_{};
 };

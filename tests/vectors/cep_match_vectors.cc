@@ -95,9 +95,7 @@ class MatchRun final : public cep::MatchListener {
     if (advance) EAGRE_RETURN_IF_ERROR(Advance(event.timestamp));
     std::vector<StageEvents> released = std::move(found_);
     found_.clear();
-    EAGRE_ASSIGN_OR_RETURN(const bool concerned, matcher_.Decide(&state_, &event.event, event.timestamp,
-                                                                 [this] { return processing_time_; }));
-    if (concerned) {
+    if (matcher_.Decide(&state_, &event.event, event.timestamp, [this] { return processing_time_; })) {
       changed_ = true;
       EAGRE_RETURN_IF_ERROR(matcher_.Apply(state_, *this));
     }

@@ -207,7 +207,7 @@ bool OperatorRig::HoldsPartials(const std::string& key) {
   const KeyedStateTable<std::string>& table = op().state();
   table.ForEachRow([&](const RowHeader&, const char* row) {
     if (table.KeyOf(row) != key) return;
-    holds |= reinterpret_cast<const cep::KeyMatches*>(row + table.slot_offsets()[0])->event_count() > 0;
+    holds |= !reinterpret_cast<const cep::KeyMatches*>(row + table.slot_offsets()[0])->empty();
   });
   return holds;
 }

@@ -19,7 +19,7 @@ namespace eagre::internal {
 
 // Records come in event-time order, or in processing time as they come.
 template <typename K, typename T, typename Out>
-class CepFunction final : public KeyedProcessFunction<K, T, Out>, public BatchObserver {
+class CepFunction final : public KeyedProcessFunction<K, T, Out>, public BatchObserver, public SparseState {
  public:
   using Context = KeyedProcessContext<K>;
   using TimerContext = KeyedTimerContext<K>;

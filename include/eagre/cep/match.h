@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "cep/matcher.h"
+#include "cep/matching.h"
 #include "record/codec.h"
 
 namespace eagre {

@@ -24,6 +24,9 @@ namespace internal {
 // timers.
 struct BatchObserver {};
 
+// A function that derives from it holds nothing for most keys, so that its records make no rows (KeyedStateTable).
+struct SparseState {};
+
 }  // namespace internal
 
 // State is made resident and finished with (emptied rows removed, sizes measured) for a part of an input batch at a
@@ -44,6 +47,7 @@ class KeyedProcessOperator : public FunctionOperator<F> {
     EAGRE_RETURN_IF_ERROR(CheckStates(function_));
     EAGRE_RETURN_IF_ERROR(OpenState(context));
     if constexpr (std::is_base_of_v<StateOwner, F>) function_.BindStates(table_.scope(), table_.slot_offsets());
+    if constexpr (std::is_base_of_v<internal::SparseState, F>) table_.SetSparse();
     side_outputs_.Open(context);
     keys_gauge_ = &context.AddGauge("keyedStateKeys");
     bytes_gauge_ = &context.AddGauge("keyedStateBytes");
@@ -121,7 +125,11 @@ class KeyedProcessOperator : public FunctionOperator<F> {
       table_.PrefetchBehind(i - resident_begin_);
       SetKey(context_of_element_, in.timestamps()[i], in.hashes()[i], keys_[i]);
       out.set_timestamp(in.timestamps()[i]);
-      table_.Select(i - resident_begin_);
+      if constexpr (std::is_base_of_v<internal::SparseState, F>) {
+        table_.SelectSparse(i - resident_begin_, in.hashes()[i], keys_[i]);
+      } else {
+        table_.Select(i - resident_begin_);
+      }
       if constexpr (requires { function_.ProcessElement(in[i], context_of_element_, out); }) {
         function_.F::ProcessElement(in[i], context_of_element_, out);
       } else if constexpr (requires { function_.ProcessElement1(in[i], context_of_element_, out); }) {

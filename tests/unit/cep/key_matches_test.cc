@@ -1,30 +1,22 @@
-// The durable form of a key's matches: hostile bytes do no harm, and an empty key holds nothing.
+// What is known of a key: as chains in its row while that is enough, then as a graph; hostile bytes do no harm.
 #include "cep/key_matches.h"
 
 #include <gtest/gtest.h>
 
 #include <cstring>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace eagre::cep {
 namespace {
 
-// Two starts that share no event, one of which has gone two ways.
-KeyMatches Sample() {
-  KeyMatches matches;
-  for (int64_t timestamp : {5, 7}) {
-    const uint32_t event = matches.AddEvent(timestamp, 3);
-    std::string_view("abc").copy(matches.MutableEventBytes(event), 3);
-    const uint32_t node = matches.AddNode(event, kNoCell, 0);
-    const uint32_t group = matches.AddGroup(event);
-    matches.AddPartial(2, node, group, kNoCell, true);
-    matches.AddPartial(1, matches.AddNode(event, node, 1), group, kNoCell, false);
-    matches.Reference(node);
-    matches.AddCompleted({matches.event(event).order, node});
-  }
-  return matches;
+void Take(MatchChains& chains, uint32_t at, int64_t timestamp, StageId stage, uint8_t arrival, std::string_view bytes) {
+  chains.AddEvent(at, timestamp, stage, arrival, bytes.size(),
+                  [&](char* place) { std::memcpy(place, bytes.data(), bytes.size()); });
+}
+
+void Start(MatchChains& chains, StateId state, int64_t timestamp, uint8_t arrival, std::string_view bytes) {
+  Take(chains, chains.AddChain(timestamp, state), timestamp, 0, arrival, bytes);
 }
 
 std::string Encoded(const KeyMatches& matches) {
@@ -34,100 +26,148 @@ std::string Encoded(const KeyMatches& matches) {
   return bytes;
 }
 
-TEST(KeyMatchesTest, DecodesWhatItEncoded) {
-  const std::string bytes = Encoded(Sample());
+// Two chains; the second event of the first one is the start of the other.
+void FillSample(KeyMatches& matches) {
+  MatchChains& chains = matches.chains();
+  Start(chains, 2, 5, chains.NextArrival(), "abc");
+  const uint8_t arrival = chains.NextArrival();
+  Take(chains, 0, 7, 1, arrival, "shared");
+  Start(chains, 3, 7, arrival, "shared");
+  matches.set_timer(1000);
+}
+
+// State, then stage, time and bytes of each event, for every partial match in the order of starts.
+std::string Text(const KeyMatches& matches) {
+  std::string text;
+  const MatchChains& chains = matches.chains();
+  for (uint32_t at = 0; matches.graph() == nullptr && at < chains.end(); at = chains.At(at).end) {
+    const Chain chain = chains.At(at);
+    text += fmt::format("{}:", chain.state);
+    for (uint32_t event_at = chain.begin; event_at < chain.end; event_at = chains.EventAt(chain, event_at).end) {
+      const ChainEvent event = chains.EventAt(chain, event_at);
+      text += fmt::format(" {}@{}={}", event.stage, event.timestamp, event.bytes);
+    }
+    text += "\n";
+  }
+  const MatchGraph* graph = matches.graph();
+  for (uint32_t group = graph == nullptr ? kNoCell : graph->first_group(); group != kNoCell;
+       group = graph->group(group).next) {
+    const PartialMatch& partial = graph->partial(graph->group(group).first);
+    std::string events;
+    for (uint32_t node = partial.node; node != kNoCell; node = graph->node(node).parent) {
+      const uint32_t event = graph->node(node).event;
+      events.insert(0, fmt::format(" {}@{}={}", graph->node(node).stage, graph->event(event).order.timestamp,
+                                   graph->EventBytes(event)));
+    }
+    text += fmt::format("{}:{}\n", partial.state, events);
+  }
+  return text;
+}
+
+TEST(KeyMatchesTest, TwoShortEventsLieInTheRow) {
+  EXPECT_LE(sizeof(KeyMatches), 104u) << "with header and a key of eight bytes two lines of the cache";
   KeyMatches matches;
-  ByteReader reader(bytes);
-  ASSERT_TRUE(matches.Decode(reader));
-  EXPECT_TRUE(reader.empty());
-  EXPECT_EQ(matches.partial_count(), 4u);
+  const std::string bytes(32, 'x');
+  Start(matches.chains(), 1, 5, 0, bytes);
+  Take(matches.chains(), 0, 6, 1, 1, bytes);
+  EXPECT_EQ(matches.heap_bytes(), 0u);
+  Take(matches.chains(), 0, 7, 2, 2, bytes);
+  EXPECT_GT(matches.heap_bytes(), 0u);
+  EXPECT_EQ(matches.event_count(), 3u);
+  matches.Clear();
+  EXPECT_EQ(matches.heap_bytes(), 0u);
+  EXPECT_TRUE(matches.empty());
+}
+
+TEST(KeyMatchesTest, AGraphHasWhatTheChainsHad) {
+  KeyMatches matches;
+  FillSample(matches);
+  const std::string text = Text(matches);
+  EXPECT_EQ(text, "2: 0@5=abc 1@7=shared\n3: 0@7=shared\n");
+  EXPECT_EQ(matches.event_count(), 2u) << "an event that two have taken is one";
+  const MatchGraph& graph = matches.ToGraph([](StateId) { return false; });
+  EXPECT_EQ(Text(matches), text);
   EXPECT_EQ(matches.event_count(), 2u);
-  EXPECT_EQ(matches.completed().size(), 2u);
-  EXPECT_EQ(Encoded(matches), bytes);
+  EXPECT_EQ(matches.partial_count(), 2u);
+  EXPECT_EQ(matches.timer(), 1000);
+  EXPECT_EQ(graph.node(graph.partial(graph.FirstIn(2)).node).event,
+            graph.node(graph.partial(graph.FirstIn(3)).node).event);
+  matches.RemoveAll();
+  EXPECT_EQ(matches.graph(), nullptr);
+  EXPECT_EQ(matches.timer(), 1000);
+}
+
+TEST(KeyMatchesTest, BothFormsAreDecodedAsTheyWereEncoded) {
+  for (const bool as_graph : {false, true}) {
+    KeyMatches matches;
+    FillSample(matches);
+    if (as_graph) matches.ToGraph([](StateId) { return true; });
+    const std::string bytes = Encoded(matches);
+    KeyMatches decoded;
+    ByteReader reader(bytes);
+    ASSERT_TRUE(decoded.Decode(reader));
+    EXPECT_TRUE(reader.empty());
+    EXPECT_EQ(decoded.graph() != nullptr, as_graph);
+    EXPECT_EQ(Text(decoded), Text(matches));
+    EXPECT_EQ(decoded.timer(), 1000);
+    EXPECT_EQ(Encoded(decoded), bytes);
+  }
 }
 
 TEST(KeyMatchesTest, MalformedBytesAreRefusedAndLeaveNothing) {
-  const std::string bytes = Encoded(Sample());
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    KeyMatches cut;
-    ByteReader reader(std::string_view(bytes).substr(0, i));
-    EXPECT_FALSE(cut.Decode(reader));
-    EXPECT_TRUE(cut.empty());
-    EXPECT_EQ(cut.event_count(), 0u);
-    for (const char wrong : {'\x00', '\x01', '\x7f', '\xff'}) {
-      std::string changed = bytes;
-      changed[i] = wrong;
-      KeyMatches matches;
-      ByteReader other(changed);
-      const bool valid = matches.Decode(other);
-      EXPECT_TRUE(valid || matches.event_count() == 0);
+  for (const bool as_graph : {false, true}) {
+    KeyMatches sample;
+    FillSample(sample);
+    if (as_graph) sample.ToGraph([](StateId) { return true; });
+    const std::string bytes = Encoded(sample);
+    for (size_t i = 0; i < bytes.size(); ++i) {
+      KeyMatches cut;
+      ByteReader reader(std::string_view(bytes).substr(0, i));
+      EXPECT_FALSE(cut.Decode(reader));
+      EXPECT_TRUE(cut.empty());
+      EXPECT_EQ(cut.timer(), INT64_MAX);
+      for (const char wrong : {'\x00', '\x01', '\x7f', '\xff'}) {
+        std::string changed = bytes;
+        changed[i] = wrong;
+        KeyMatches matches;
+        ByteReader other(changed);
+        const bool valid = matches.Decode(other);
+        EXPECT_TRUE(valid || matches.empty());
+        if (valid && matches.graph() == nullptr) matches.ToGraph([](StateId) { return false; });
+      }
     }
   }
 }
 
-TEST(KeyMatchesTest, EventsGoWithTheLastMatchThatHoldsThem) {
-  KeyMatches matches = Sample();
-  matches.Release(matches.TakeFirstCompleted().node);
-  EXPECT_EQ(matches.event_count(), 2u) << "partial matches still hold it";
-  matches.Clear();
-  EXPECT_EQ(matches.event_count(), 0u);
-  EXPECT_TRUE(matches.empty());
-}
-
-TEST(KeyMatchesTest, AShortPartialMatchNeedsNoHeap) {
+// The first chain stays while others come and go, so that the numbers of arrival are used up again and again.
+TEST(KeyMatchesTest, ArrivalsKeepTheirOrderHoweverManyThereWere) {
   KeyMatches matches;
-  const uint32_t event = matches.AddEvent(5, 40);
-  const uint32_t node = matches.AddNode(event, kNoCell, 0);
-  matches.AddPartial(1, node, matches.AddGroup(event), kNoCell, false);
-  EXPECT_EQ(matches.heap_bytes(), 0u);
-  KeyMatches moved = std::move(matches);
-  EXPECT_EQ(moved.event(event).size, 40u);
-  EXPECT_EQ(moved.FirstIn(1), moved.group(moved.first_group()).first);
+  MatchChains& chains = matches.chains();
+  Start(chains, 1, 0, chains.NextArrival(), "first");
+  for (int64_t i = 1; i < 2000; ++i) {
+    const uint8_t arrival = chains.NextArrival();
+    Start(chains, 2, i, arrival, "a");
+    Take(chains, chains.At(0).end, i, 1, arrival, "a");
+    ASSERT_EQ(matches.event_count(), i == 1 ? 2u : 3u);
+    if (i > 1) chains.Remove(chains.At(0).end, chains.At(chains.At(0).end).end);
+  }
+  EXPECT_EQ(matches.partial_count(), 2u);
+  const std::string text = Text(matches);
+  const MatchGraph& graph = matches.ToGraph([](StateId) { return false; });
+  EXPECT_EQ(Text(matches), text);
+  EXPECT_LT(graph.StartOf(graph.first_group()), graph.StartOf(graph.last_group()));
 }
 
-TEST(KeyMatchesTest, LongEventsAreKeptAndLetGo) {
-  const std::string text(1000, 'x');
-  KeyMatches matches;
-  const auto add = [&](int64_t timestamp) {
-    const uint32_t event = matches.AddEvent(timestamp, text.size());
-    text.copy(matches.MutableEventBytes(event), text.size());
-    const uint32_t node = matches.AddNode(event, kNoCell, 0);
-    matches.AddPartial(1, node, matches.AddGroup(event), kNoCell, false);
-    return event;
-  };
-  const uint32_t first = add(1);
-  add(2);
-  EXPECT_EQ(matches.EventBytes(first), text);
-  EXPECT_GE(matches.heap_bytes(), 2 * text.size());
-  KeyMatches decoded;
-  const std::string bytes = Encoded(matches);
-  ByteReader reader(bytes);
-  ASSERT_TRUE(decoded.Decode(reader));
-  EXPECT_EQ(Encoded(decoded), bytes);
-  matches.RemoveAll();
-  EXPECT_EQ(matches.heap_bytes(), 0u);
-  EXPECT_TRUE(matches.empty());
-}
-
-TEST(CellArenaTest, WhatIsFreedIsUsedAgainAndGrowthKeepsTheRest) {
-  CellArena arena;
-  std::vector<std::pair<uint32_t, uint32_t>> pieces;  // cell, length
-  for (uint32_t i = 0; i < 200; ++i) {
-    const uint32_t length = 1 + i % CellArena::kMaxCells;
-    pieces.emplace_back(arena.Allocate(length), length);
-    std::memset(arena.At(pieces.back().first), static_cast<int>(i), length * CellArena::kCellBytes);
-  }
-  for (uint32_t i = 0; i < 200; ++i) {
-    const auto [cell, length] = pieces[i];
-    EXPECT_EQ(std::string_view(arena.At(cell), length * CellArena::kCellBytes),
-              std::string(length * CellArena::kCellBytes, static_cast<char>(i)));
-  }
-  const uint32_t end = arena.end();
-  for (const auto& [cell, length] : pieces) arena.Free(cell, length);
-  for (const auto& [cell, length] : pieces) arena.Allocate(length);
-  EXPECT_EQ(arena.end(), end);
-  arena.Clear();
-  EXPECT_EQ(arena.heap_bytes(), 0u);
+TEST(KeyMatchesTest, ChainsTakeNoMoreThanTheyCanHold) {
+  MatchChains chains;
+  EXPECT_FALSE(chains.Takes(0, MatchChains::kMaxBytes, 0, 1));
+  EXPECT_TRUE(chains.Takes(INT64_MIN, 1000, 0, 1));
+  Start(chains, 1, 10, 0, std::string(1000, 'x'));
+  EXPECT_TRUE(chains.Takes(10, 900, 1, 0));
+  EXPECT_FALSE(chains.Takes(10, 900, 1, 1)) << "too much";
+  EXPECT_FALSE(chains.Takes(9, 10, 0, 1)) << "starts are in order";
+  EXPECT_FALSE(chains.Takes(INT64_MAX, 10, 1, 0)) << "too long after the start";
+  chains.Clear();
 }
 
 }  // namespace

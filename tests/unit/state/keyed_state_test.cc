@@ -104,6 +104,41 @@ TEST(KeyedStateTest, RowsWithoutContentAreRemoved) {
   EXPECT_EQ(bound.table.row_count(), 0u);
 }
 
+TEST(KeyedStateTest, InASparseTableOnlyAKeyThatIsChangedGetsARow) {
+  Bound<Owner> bound;
+  bound.table.SetSparse();
+  const std::vector<std::string> keys = {"changed", "looked at only", "changed", "looked at only"};
+  std::vector<uint64_t> hashes;
+  for (const std::string& key : keys) hashes.push_back(KeyHash(key));
+  const auto begin = [&] {
+    ASSERT_TRUE(
+        bound.table.MakeResident(hashes.data(), keys.size(), [&](size_t i) -> const std::string& { return keys[i]; })
+            .ok());
+  };
+  const auto select = [&](size_t i) { bound.table.SelectSparse(i, hashes[i], keys[i]); };
+  begin();
+  select(0);
+  EXPECT_TRUE(bound.owner.recent.Empty());
+  EXPECT_EQ(bound.table.row_count(), 0u);
+  bound.owner.recent.Add(1);
+  bound.owner.by_shop.Put("a", 2);
+  select(1);
+  EXPECT_TRUE(bound.owner.recent.Empty());
+  select(2);
+  EXPECT_THAT(bound.owner.recent.Get(), ElementsAre(1)) << "of a record of the same batch";
+  EXPECT_EQ(bound.table.row_count(), 1u);
+  bound.table.FinishBatch();
+
+  begin();
+  select(0);
+  EXPECT_THAT(bound.owner.recent.Get(), ElementsAre(1));
+  EXPECT_EQ(*bound.owner.by_shop.Get("a"), 2);
+  bound.owner.recent.Clear();
+  bound.owner.by_shop.Clear();
+  bound.table.FinishBatch();
+  EXPECT_EQ(bound.table.row_count(), 0u);
+}
+
 TEST(KeyedStateTest, ABatchIsMadeResidentAndKeysMayRepeat) {
   Bound<Owner> bound;
   std::vector<std::string> keys = {"a", "b", "a", "c", "a"};

@@ -1,6 +1,6 @@
-// The durable form of a key's matches. All numbers are varints unless said otherwise:
+// The durable form of a MatchGraph. All numbers are varints unless said otherwise:
 //
-//   next arrival number, timer (signed)
+//   next arrival number
 //   events:   count; each: timestamp (signed), arrival, size, bytes
 //   nodes:    count; each: event, parent + 1 (0: none), stage; parents first
 //   groups:   count, in the order of their starts; each: timestamp (signed), arrival, number of partial matches, and
@@ -13,14 +13,14 @@
 // Events and nodes are numbered in the order in which they are written.
 #include <utility>
 
-#include "cep/key_matches.h"
+#include "cep/match_graph.h"
 
 namespace eagre::cep {
 namespace {
 
 class PathWriter {
  public:
-  explicit PathWriter(const KeyMatches& matches)
+  explicit PathWriter(const MatchGraph& matches)
       : matches_(matches), event_numbers_(matches.cells_end(), 0), node_numbers_(matches.cells_end(), 0) {}
 
   void Visit(uint32_t node) {
@@ -62,7 +62,7 @@ class PathWriter {
  private:
   static constexpr uint32_t kSeen = UINT32_MAX;
 
-  const KeyMatches& matches_;
+  const MatchGraph& matches_;
   std::vector<uint32_t> event_numbers_;  // by cell, from 1
   std::vector<uint32_t> node_numbers_;
   std::vector<uint32_t> events_;
@@ -74,7 +74,7 @@ constexpr uint64_t kEndOfStates = UINT16_MAX;
 
 }  // namespace
 
-void KeyMatches::Encode(ByteWriter& out) const {
+void MatchGraph::Encode(ByteWriter& out) const {
   PathWriter paths(*this);
   uint64_t groups = 0;
   for (uint32_t group_cell = first_group_; group_cell != kNoCell; group_cell = group(group_cell).next, ++groups) {
@@ -84,7 +84,6 @@ void KeyMatches::Encode(ByteWriter& out) const {
   }
   for (const CompletedMatch& match : completed()) paths.Visit(match.node);
   out.Varint(next_arrival_);
-  out.SignedVarint(timer_);
   paths.Write(out);
   out.Varint(groups);
   std::vector<uint32_t> indexes(cells_end());
@@ -119,12 +118,11 @@ void KeyMatches::Encode(ByteWriter& out) const {
   }
 }
 
-bool KeyMatches::Decode(ByteReader& in) {
+bool MatchGraph::Decode(ByteReader& in) {
   Clear();
   std::vector<uint32_t> events;
   std::vector<uint32_t> nodes;
-  const bool valid =
-      in.Varint(next_arrival_) && in.SignedVarint(timer_) && DecodePaths(in, events, nodes) && DecodeMatches(in, nodes);
+  const bool valid = in.Varint(next_arrival_) && DecodePaths(in, events, nodes) && DecodeMatches(in, nodes);
   // Until here every event and node was held by this call, so that malformed bytes leave nothing behind.
   for (auto node = nodes.rbegin(); node != nodes.rend(); ++node) Release(*node);
   for (const uint32_t cell : events) {
@@ -134,7 +132,7 @@ bool KeyMatches::Decode(ByteReader& in) {
   return valid;
 }
 
-bool KeyMatches::DecodePaths(ByteReader& in, std::vector<uint32_t>& events, std::vector<uint32_t>& nodes) {
+bool MatchGraph::DecodePaths(ByteReader& in, std::vector<uint32_t>& events, std::vector<uint32_t>& nodes) {
   uint64_t count = 0;
   if (!in.Varint(count)) return false;
   for (uint64_t i = 0; i < count; ++i) {
@@ -162,12 +160,12 @@ bool KeyMatches::DecodePaths(ByteReader& in, std::vector<uint32_t>& events, std:
   return true;
 }
 
-uint32_t KeyMatches::RootEventOf(uint32_t cell) const {
+uint32_t MatchGraph::RootEventOf(uint32_t cell) const {
   while (node(cell).parent != kNoCell) cell = node(cell).parent;
   return node(cell).event;
 }
 
-bool KeyMatches::DecodeMatches(ByteReader& in, const std::vector<uint32_t>& nodes) {
+bool MatchGraph::DecodeMatches(ByteReader& in, const std::vector<uint32_t>& nodes) {
   uint64_t groups = 0;
   if (!in.Varint(groups)) return false;
   std::vector<uint32_t> partials;
@@ -207,7 +205,7 @@ bool KeyMatches::DecodeMatches(ByteReader& in, const std::vector<uint32_t>& node
   return true;
 }
 
-bool KeyMatches::DecodeOrder(ByteReader& in, const std::vector<uint32_t>& partials) {
+bool MatchGraph::DecodeOrder(ByteReader& in, const std::vector<uint32_t>& partials) {
   std::vector<bool> linked(partials.size());
   for (;;) {
     StateId state = 0;

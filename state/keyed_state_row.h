@@ -1,0 +1,30 @@
+// What is the same in the rows of all keyed state, whatever the types of key and states.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/bytes.h"
+
+namespace eagre {
+
+// What the core must know of the key's type.
+struct StateKeyOps {
+  size_t size;
+  size_t alignment;
+  void (*destroy)(void* key);
+  // What the key owns outside the row, about.
+  size_t (*heap_bytes)(const void* key);
+  void (*encode)(const void* key, ByteWriter& out);
+};
+
+struct RowHeader {
+  uint64_t hash = 0;        // of the key
+  uint32_t heap_bytes = 0;  // as last measured; saturates
+  uint8_t listed = 0;       // in the list of rows changed by the batch at hand
+  uint8_t changes = 0;      // batches that changed it since it was last measured
+  uint8_t mark = 0;         // ChangeEpochs; kOwnersBit: the row was freed
+  uint8_t cached = 0;       // what KeyedStateCore says it is, mostly of a row above a store
+};
+
+}  // namespace eagre
