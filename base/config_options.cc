@@ -115,16 +115,14 @@ const ConfigOption kOptions[] = {
      {"EXACTLY_ONCE", "AT_LEAST_ONCE"}},
     {"execution.checkpointing.unaligned.enabled", OptionType::kBool, "false",
      "Barriers of checkpoints overtake what is in flight, which is then part of the checkpoint: it does not wait for "
-     "slow "
-     "consumers. Savepoints are always aligned. Not with AT_LEAST_ONCE.",
+     "slow consumers. Savepoints are always aligned. Not with AT_LEAST_ONCE.",
      kCheckpoints},
     {"execution.checkpointing.aligned-checkpoint-timeout", OptionType::kDuration, "0 ms",
      "With unaligned checkpoints: how long barriers are aligned before they overtake; 0 ms: they overtake at once.",
      kCheckpoints},
     {"execution.checkpointing.unaligned.max-in-flight-size", OptionType::kMemorySize, "256mb",
      "What may be in flight before one subtask in an unaligned checkpoint. Beyond half of it the checkpoint waits for "
-     "the "
-     "consumers, beyond all of it it fails.",
+     "the consumers, beyond all of it it fails.",
      kCheckpoints},
     {"execution.checkpointing.timeout", OptionType::kDuration, "10 min",
      "A checkpoint that is not complete so long after its trigger is aborted.", kCheckpoints},

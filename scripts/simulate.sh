@@ -3,9 +3,9 @@
 # says: kills, crashes that lose unsynced bytes, partitions, broken connections. Ends with
 # "N seeds, F faults, V violations", and status 0 when there was none. A seed does the same every time.
 #   scripts/simulate.sh --seeds A..B [--mode MODE] [--processes N] [--trace] [--log LEVEL] [--break WHAT]
-# MODE: how checkpoints are taken: aligned. --trace: a line per seed: its faults, the hash of all that happened, events,
-# virtual milliseconds. --log: what the cluster logs, to standard error. WHAT is broken, to see that it is noticed:
-# alignment, completion-before-sync, file-syncs, folder-syncs.
+# MODE: how checkpoints are taken: aligned, unaligned, or switching, aligned until that takes too long. --trace: a line per
+# seed: its faults, the hash of all that happened, events, virtual milliseconds. --log: what the cluster logs, to standard
+# error. WHAT is broken, to see that it is noticed: alignment, completion-before-sync, file-syncs, folder-syncs.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

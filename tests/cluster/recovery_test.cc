@@ -183,7 +183,7 @@ class BlockedSinkTest : public RecoveryTest {
   }
   std::string SubmitGated(const Words& options) {
     return Submit("gated",
-                  {"--records", std::to_string(kRecords), "--keys", std::to_string(kKeys), "--output", Path("out"),
+                  {"--records", std::to_string(kRecords), "--keys", std::to_string(keys_), "--output", Path("out"),
                    "--gate", Path("gate")},
                   options);
   }

@@ -42,9 +42,10 @@ struct Total {
 };
 
 [[noreturn]] void Usage() {
-  fmt::print(stderr,
-             "usage: simulate --seeds A..B [--processes N] [--mode aligned] [--trace] [--log LEVEL]\n"
-             "       [--break alignment|completion-before-sync|file-syncs|folder-syncs]\n");
+  fmt::print(
+      stderr,
+      "usage: simulate --seeds A..B [--processes N] [--mode aligned|unaligned|switching] [--trace] [--log LEVEL]\n"
+      "       [--break alignment|completion-before-sync|file-syncs|folder-syncs]\n");
   exit(2);
 }
 

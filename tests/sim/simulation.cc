@@ -210,6 +210,10 @@ class SimulatedRun {
 const std::vector<CheckpointMode>& CheckpointModes() {
   static const std::vector<CheckpointMode> modes = {
       {"aligned", {}},
+      {"unaligned", {{"execution.checkpointing.unaligned.enabled", "true"}}},
+      {"switching",
+       {{"execution.checkpointing.unaligned.enabled", "true"},
+        {"execution.checkpointing.aligned-checkpoint-timeout", "5 ms"}}},
   };
   return modes;
 }
