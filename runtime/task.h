@@ -120,8 +120,11 @@ class Task {
   Status RestoreInFlightOf(size_t node, const proto::OperatorSnapshot& op);
   StatusOr<bool> ProduceFromSource();
   StatusOr<StepResult> StepEnding();
-  // The operators hear, or have heard, that their input has ended: it takes part in checkpoints without barriers.
-  bool end_is_handed_on() const { return ending_ == Ending::kFlush || ending_ == Ending::kAwaitCommit; }
+  // The operators hear, or have heard, that their input has ended, maybe in an earlier attempt: it takes part in
+  // checkpoints without barriers.
+  bool end_is_handed_on() const {
+    return chain_->skips_operators() || ending_ == Ending::kFlush || ending_ == Ending::kAwaitCommit;
+  }
   Status DeliverHeldEvents();
   StatusOr<StepResult> PushMerged(int64_t now_ms);
   StatusOr<StepResult> StepAwaitingCommit(int64_t now_ms);
