@@ -115,6 +115,7 @@ Status CheckpointLog::Append(const proto::CompletedCheckpoint& completion, int64
 }
 
 Status CheckpointLog::Close(int64_t time_ms) {
+  if (leads_) EAGRE_RETURN_IF_ERROR(leads_());
   proto::CheckpointLogEntry entry;
   entry.set_writer(writer_);
   entry.set_time_ms(time_ms);

@@ -20,7 +20,7 @@ namespace eagre {
 // Waits for the disk. One thread.
 class CheckpointLog {
  public:
-  // Whether the writer may still take logs over; ABORTED when another JobManager has its place.
+  // Whether the writer may still take logs over and close them; ABORTED when another JobManager has its place.
   using Leads = std::function<Status()>;
 
   // `writer` is no other's, and part of file names. `files` outlives the log. Without `leads` there is no other
@@ -36,8 +36,8 @@ class CheckpointLog {
   // After a failed Append: its entry may stand in the log all the same, and be counted by a successor. So the
   // checkpoint must stay usable.
   bool may_stand() const { return may_stand_; }
-  // Whether the log is still this writer's; ABORTED when not. Appends an entry to find out, after which no checkpoint
-  // counts any more.
+  // Whether the log is still this writer's, and this writer leads; ABORTED when not. Appends an entry to find out,
+  // after which no checkpoint counts any more.
   Status Close(int64_t time_ms);
   // Removes entries that no longer count, but the newest `kept`. What cannot be removed is tried again next time.
   void Trim(size_t kept);

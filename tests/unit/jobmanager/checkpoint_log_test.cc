@@ -88,6 +88,18 @@ TEST_F(CheckpointLogTest, WhoComesToLeadMeanwhileIsNotLockedOut) {
   EXPECT_TRUE(Append(b, 1).ok());
 }
 
+TEST_F(CheckpointLogTest, WhoLeadsNoMoreClosesNothing) {
+  bool a_leads = true;
+  CheckpointLog a(files_, folder_, "a", [&a_leads]() -> Status {
+    return a_leads ? OkStatus() : MakeStatus(absl::StatusCode::kAborted, "another leads");
+  });
+  ASSERT_TRUE(a.Claim(0).ok());
+  ASSERT_TRUE(Append(a, 1).ok());
+  a_leads = false;
+  EXPECT_EQ(a.Close(0).code(), absl::StatusCode::kAborted);
+  EXPECT_THAT(Ids(LogOf("b").Claim(0)), ElementsAre(1)) << "b goes on from what a had completed";
+}
+
 TEST_F(CheckpointLogTest, ANumberThatWasUsedAndRemovedCompletesNothing) {
   CheckpointLog a = LogOf("a");
   ASSERT_TRUE(a.Claim(0).ok());
