@@ -65,7 +65,8 @@ class RecoveryTest : public ClusterTest {
     EXPECT_EQ(records, size_t{kRecords});
   }
 
-  // Waits until a checkpoint later than those known is complete.
+  // Waits until the log of checkpoints has an entry that was not there before: a complete checkpoint, or the claim with
+  // which an attempt of the JobManager begins.
   bool AwaitCheckpoint(const std::string& job_id) {
     const bool done = AwaitTrue([&] {
       for (const std::string& path : FilesBelow(Path("checkpoints") + "/" + job_id + "/log")) {
@@ -77,8 +78,11 @@ class RecoveryTest : public ClusterTest {
     return done;
   }
 
-  // Stops a job with a savepoint, and gives its folder.
+  // Stops a job with a savepoint once its tasks have taken a checkpoint, and gives its folder.
   std::string Stop(const std::string& job_id) {
+    EXPECT_TRUE(AwaitJob(job_id, [](const proto::JobDetails& job) {
+      return job.checkpoints().latest().checkpoint_id() > 0;
+    })) << Job(job_id).DebugString();
     const Ended stopped = RunOnCluster({"stop", "-p", Path("savepoints"), job_id});
     EXPECT_EQ(stopped.status, 0) << stopped.err;
     EXPECT_TRUE(AwaitState(job_id, "FINISHED")) << Job(job_id).DebugString();
