@@ -18,6 +18,7 @@
 #include "tests/testing/backend_under_test.h"
 #include "tests/testing/keyed_state_under_test.h"
 #include "tests/testing/manual_executor.h"
+#include "tests/testing/temporary_folder.h"
 
 namespace eagre {
 namespace {
@@ -208,11 +209,7 @@ class Life {
 
 class LocalSnapshotsTest : public testing::TestWithParam<uint64_t> {
  protected:
-  LocalSnapshotsTest() : random_(GetParam()) {
-    std::string pattern = testing::TempDir() + "/local_snapshots_XXXXXX";
-    directory_ = mkdtemp(pattern.data());
-  }
-  ~LocalSnapshotsTest() override { std::filesystem::remove_all(directory_); }
+  LocalSnapshotsTest() : random_(GetParam()) {}
 
   // Lives until a checkpoint is complete, and a snapshot is there for it.
   void LiveUntilSnapshot() {
@@ -230,7 +227,8 @@ class LocalSnapshotsTest : public testing::TestWithParam<uint64_t> {
 
   SeededRandom random_;
   ManualExecutor io_;
-  std::string directory_;
+  const TemporaryFolder folder_{"local_snapshots"};
+  const std::string directory_ = folder_.path();
   std::optional<Complete> complete_;
   int64_t next_id_ = 1;
   int attempt_ = 0;

@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "runtime/key_groups.h"
 #include "tests/testing/manual_executor.h"
+#include "tests/testing/temporary_folder.h"
 
 namespace eagre {
 namespace {
@@ -144,11 +145,7 @@ struct Subtask {
 
 class TaskCheckpointsTest : public testing::TestWithParam<uint64_t> {
  protected:
-  TaskCheckpointsTest() : random_(GetParam()) {
-    std::string pattern = testing::TempDir() + "/task_checkpoints_XXXXXX";
-    directory_ = mkdtemp(pattern.data());
-  }
-  ~TaskCheckpointsTest() override { std::filesystem::remove_all(directory_); }
+  TaskCheckpointsTest() : random_(GetParam()) {}
 
   void BreakDisk() {
     std::filesystem::rename(directory_ + "/shared", directory_ + "/kept");
@@ -208,7 +205,8 @@ class TaskCheckpointsTest : public testing::TestWithParam<uint64_t> {
 
   SeededRandom random_;
   ManualExecutor io_;
-  std::string directory_;
+  const TemporaryFolder folder_{"task_checkpoints"};
+  const std::string directory_ = folder_.path();
 };
 
 TEST_P(TaskCheckpointsTest, WhatIsAcknowledgedIsWhatWasThereAtTheBarrier) {

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <map>
 #include <memory>
 #include <set>
@@ -17,6 +16,7 @@
 #include "runtime/ring_channel.h"
 #include "runtime/task.h"
 #include "tests/testing/manual_executor.h"
+#include "tests/testing/temporary_folder.h"
 
 namespace eagre {
 namespace {
@@ -497,11 +497,7 @@ class Network {
 
 class UnalignedCheckpointTest : public testing::TestWithParam<uint64_t> {
  protected:
-  UnalignedCheckpointTest() : random_(GetParam()) {
-    std::string pattern = testing::TempDir() + "/unaligned_XXXXXX";
-    directory_ = mkdtemp(pattern.data());
-  }
-  ~UnalignedCheckpointTest() override { std::filesystem::remove_all(directory_); }
+  UnalignedCheckpointTest() : random_(GetParam()) {}
 
   std::unique_ptr<Network> Start(const Shape& shape, const proto::CheckpointMetadata* restore,
                                  int64_t most_in_flight_bytes = 4 << 20) {
@@ -543,7 +539,8 @@ class UnalignedCheckpointTest : public testing::TestWithParam<uint64_t> {
 
   SeededRandom random_;
   ManualExecutor io_;
-  std::string directory_;
+  const TemporaryFolder folder_{"unaligned"};
+  const std::string directory_ = folder_.path();
   int attempt_ = 0;
   int64_t checkpoint_id_ = 0;
 };
