@@ -2,10 +2,10 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 
+#include "base/daemon_options.h"
 #include "base/file_system.h"
 
 namespace eagre {
@@ -13,21 +13,6 @@ namespace {
 
 constexpr const char* kConfigFileName = "eagre.yaml";
 
-constexpr std::string_view kDaemonKeyPrefixes[] = {"jobmanager.",
-                                                   "taskmanager.host",
-                                                   "taskmanager.bind-host",
-                                                   "taskmanager.data.",
-                                                   "taskmanager.numberOfTaskSlots",
-                                                   "taskmanager.memory.managed.",
-                                                   "taskmanager.state.",
-                                                   "heartbeat.",
-                                                   "cluster.",
-                                                   "high-availability.",
-                                                   "jobstore.",
-                                                   "eagre.work.",
-                                                   "artifact-cache.",
-                                                   "env.",
-                                                   "metrics."};
 constexpr std::string_view kGraphKeys[] = {"parallelism.default", "pipeline.max-parallelism",
                                            "pipeline.operator-chaining.enabled"};
 
@@ -107,10 +92,7 @@ Status MakeFoldersAbsolute(Configuration& config) {
 
 std::map<std::string, std::string> JobProperties(const Configuration& config) {
   std::map<std::string, std::string> properties = config.ExplicitValues();
-  std::erase_if(properties, [](const auto& property) {
-    return std::any_of(std::begin(kDaemonKeyPrefixes), std::end(kDaemonKeyPrefixes),
-                       [&](std::string_view prefix) { return property.first.starts_with(prefix); });
-  });
+  std::erase_if(properties, [](const auto& property) { return IsDaemonOption(property.first); });
   for (const std::string_view key : kGraphKeys) properties.emplace(key, config.Text(key));
   return properties;
 }

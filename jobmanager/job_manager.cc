@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/daemon_options.h"
 #include "base/ids.h"
 #include "base/logging.h"
 #include "jobmanager/graph_check.h"
@@ -30,26 +31,9 @@ TaskManagerRegistryOptions RegistryOptions(const JobManagerOptions& options, con
 // A key that workers do not get from the JobManager's own configuration: those of the daemons, each of which has its
 // own value, and those that shaped the graph when the client planned it, since a worker must rebuild the very same.
 bool StaysHere(std::string_view key) {
-  for (std::string_view prefix : {"jobmanager.",
-                                  "high-availability.",
-                                  "taskmanager.host",
-                                  "taskmanager.bind-host",
-                                  "taskmanager.data.",
-                                  "taskmanager.numberOfTaskSlots",
-                                  "taskmanager.memory.managed.",
-                                  "taskmanager.state.",
-                                  "heartbeat.",
-                                  "cluster.",
-                                  "slot.",
-                                  "jobstore.",
-                                  "eagre.work.",
-                                  "artifact-cache.",
-                                  "env.",
-                                  "metrics.",
-                                  "parallelism.default",
-                                  "pipeline.name",
-                                  "pipeline.max-parallelism",
-                                  "pipeline.operator-chaining."}) {
+  if (IsDaemonOption(key)) return true;
+  for (std::string_view prefix :
+       {"slot.", "parallelism.default", "pipeline.name", "pipeline.max-parallelism", "pipeline.operator-chaining"}) {
     if (key.starts_with(prefix)) return true;
   }
   return false;

@@ -1,6 +1,6 @@
 // The folders of a TaskManager in which its workers keep copies of their jobs' state: <directory>/<job id>/.
 //
-// Workers make and use them (runtime/local_state.h); here they go when a job has ended. What is in them is never
+// Workers make and use them (runtime/local_copy.h); here they go when a job has ended. What is in them is never
 // needed: without it state is restored from the checkpoint.
 #pragma once
 
