@@ -14,8 +14,8 @@
 
 namespace eagre {
 
-// Every subtask stores its own, and all are given to every subtask. List it before the states that ask for it, which
-// are then restored after it. Not thread-safe.
+// Every subtask stores its own, and all are given to every subtask: a barrier that overtakes finds them at different
+// times. List it before the states that ask for it, which are then restored after it. Not thread-safe.
 class WatermarkState {
  public:
   WatermarkState() = default;
@@ -58,10 +58,18 @@ class WatermarkState {
       return DataLoss("the stored watermark of a subtask is malformed");
     }
     stored_[subtask] = watermark;
-    // Time may go back for some, so that nothing is late that was not.
-    *watermark_ = kMaxWatermark;
-    for (const auto& [stored_subtask, stored] : stored_) *watermark_ = std::min(*watermark_, stored);
+    *watermark_ = Restored();
     return OkStatus();
+  }
+  // At the parallelism of the checkpoint a subtask goes on from its own: it may inherit entries that it had emitted,
+  // and would not know them at the next restore by a lower one. At another parallelism time goes back for some, so that
+  // nothing is late that was not.
+  int64_t Restored() const {
+    const auto own = stored_.find(context_->subtask());
+    if (own != stored_.end() && stored_parallelism_ == context_->parallelism()) return own->second;
+    int64_t lowest = kMaxWatermark;
+    for (const auto& [subtask, watermark] : stored_) lowest = std::min(lowest, watermark);
+    return lowest;
   }
 
   const OperatorContext* context_ = nullptr;

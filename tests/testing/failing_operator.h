@@ -1,5 +1,5 @@
 // Runs an operator with state, in all its subtasks, that fails and goes on from checkpoints, at the same or another
-// parallelism and above the same or another state backend.
+// parallelism and above the same or another state backend, with barriers that wait in line or overtake.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -36,13 +36,15 @@ struct OperatorSubject {
   bool in_order = false;           // each subtask's output has an order that must be kept
 };
 
-// `rescale`: each start has another parallelism. `backends`: that of each start, in turn.
+// `rescale`: each start has another parallelism. `backends`: that of each start, in turn. `apart`: a barrier finds each
+// subtask at another place of the input, as one that overtakes does; not together with `rescale`.
 struct FailureMode {
   bool rescale = false;
   std::vector<BackendKind> backends = {BackendKind::kMemory};
+  bool apart = false;
 };
 inline void PrintTo(const FailureMode& mode, std::ostream* out) {
-  *out << (mode.rescale ? "Rescaled" : "");
+  *out << (mode.rescale ? "Rescaled" : "") << (mode.apart ? "Apart" : "");
   for (const BackendKind kind : mode.backends) *out << BackendName(kind);
 }
 inline const FailureMode kFailureModes[] = {
@@ -51,6 +53,8 @@ inline const FailureMode kFailureModes[] = {
     {false, {BackendKind::kMapStore}},
     {true, {BackendKind::kMapStore}},
     {true, {BackendKind::kMemory, BackendKind::kRocksDb}},  // from one to the other and back
+    {false, {BackendKind::kMemory}, true},
+    {false, {BackendKind::kMapStore}, true},
 };
 
 // All subtasks of the operator under test.
@@ -58,7 +62,7 @@ template <typename In>
 class OperatorSubtasks {
  public:
   OperatorSubtasks(const OperatorSubject<In>& subject, int parallelism, BackendKind backend = BackendKind::kMemory)
-      : subject_(subject), parallelism_(parallelism) {
+      : subject_(subject), parallelism_(parallelism), positions_(static_cast<size_t>(parallelism)) {
     for (int i = 0; i < parallelism; ++i) {
       backends_.push_back(NewBackend(backend));
       harnesses_.push_back(std::make_unique<OperatorHarness>(ModeOf(i), subject.make()));
@@ -83,20 +87,31 @@ class OperatorSubtasks {
       ASSERT_TRUE(status.ok()) << status;
     }
   }
-  void Apply(const OperatorStep<In>& step, size_t number) {
+  // Where each subtask is in `input`, by the number of the step that comes next.
+  const std::vector<size_t>& positions() const { return positions_; }
+  void set_positions(std::vector<size_t> positions) { positions_ = std::move(positions); }
+  bool AllAt(size_t position) const {
+    return std::all_of(positions_.begin(), positions_.end(), [&](size_t one) { return one == position; });
+  }
+  // The subtask does its part of the next step, if there is one.
+  void Advance(size_t subtask, const std::vector<OperatorStep<In>>& input) {
+    if (positions_[subtask] == input.size()) return;
+    const size_t number = positions_[subtask]++;
+    const OperatorStep<In>& step = input[number];
+    OperatorHarness& harness = *harnesses_[subtask];
     if (std::holds_alternative<int64_t>(step)) {
-      for (auto& harness : harnesses_) ASSERT_TRUE(harness->Watermark(std::get<int64_t>(step)).ok());
-    } else {
-      std::vector<std::vector<Stamped<In>>> parts(harnesses_.size());
-      for (const Stamped<In>& record : std::get<0>(step)) {
-        const size_t part = subject_.key != nullptr
-                                ? static_cast<size_t>(SubtaskOfKeyGroup(
-                                      KeyGroupOf(KeyHash(record.value.*subject_.key), 128), parallelism_, 128))
-                                : number % harnesses_.size();
-        parts[part].push_back(record);
-      }
-      for (size_t i = 0; i < parts.size(); ++i) ASSERT_TRUE(harnesses_[i]->Push<In>(parts[i]).ok());
+      ASSERT_TRUE(harness.Watermark(std::get<int64_t>(step)).ok());
+      return;
     }
+    std::vector<Stamped<In>> part;
+    for (const Stamped<In>& record : std::get<0>(step)) {
+      const size_t of = subject_.key != nullptr
+                            ? static_cast<size_t>(SubtaskOfKeyGroup(
+                                  KeyGroupOf(KeyHash(record.value.*subject_.key), 128), parallelism_, 128))
+                            : number % harnesses_.size();
+      if (of == subtask) part.push_back(record);
+    }
+    ASSERT_TRUE(harness.Push<In>(part).ok());
   }
   EmittedTexts Take() {
     EmittedTexts all;
@@ -132,6 +147,7 @@ class OperatorSubtasks {
 
   const OperatorSubject<In>& subject_;
   const int parallelism_;
+  std::vector<size_t> positions_;
   std::vector<std::unique_ptr<StateBackend>> backends_;
   std::vector<std::unique_ptr<OperatorHarness>> harnesses_;
   std::vector<std::unique_ptr<OperatorCheckpoints>> checkpoints_;
@@ -151,7 +167,9 @@ void ExpectSurvives(const OperatorSubject<In>& subject, const FailureMode& mode,
     SeededRandom random(seed);
     const std::vector<OperatorStep<In>> input = make_input(random);
     OperatorSubtasks<In> undisturbed(subject, 2);
-    for (size_t i = 0; i < input.size(); ++i) undisturbed.Apply(input[i], i);
+    for (size_t i = 0; i < input.size(); ++i) {
+      for (size_t subtask = 0; subtask < 2; ++subtask) undisturbed.Advance(subtask, input);
+    }
     EmittedTexts expected = undisturbed.Take();
 
     const auto parallelism = [&] { return rescale ? 1 + static_cast<int>(random.Below(4)) : 2; };
@@ -161,25 +179,26 @@ void ExpectSurvives(const OperatorSubject<In>& subject, const FailureMode& mode,
     EmittedTexts since;      // what came after it, in two parts around the barrier under way
     EmittedTexts since_barrier;
     std::vector<SubtaskCheckpoint> stored;  // of the last whole checkpoint
-    size_t stored_position = 0;
-    size_t barrier_position = 0;
+    std::vector<size_t> stored_positions;
+    std::vector<size_t> barrier_positions;
     bool sealed = false;
     int failures = 0;
     const auto append = [](EmittedTexts& to, EmittedTexts from) { to.insert(to.end(), from.begin(), from.end()); };
-    for (size_t i = 0; i < input.size();) {
-      job->Apply(input[i], i);
-      ++i;
+    while (!job->AllAt(input.size())) {
+      for (size_t subtask = 0; subtask < job->positions().size(); ++subtask) {
+        for (uint64_t steps = mode.apart ? random.Below(3) : 1; steps > 0; --steps) job->Advance(subtask, input);
+      }
       append(sealed ? since_barrier : since, job->Take());
       if (!sealed && random.Below(4) == 0) {
         job->Seal(random);
         sealed = true;
-        barrier_position = i;
+        barrier_positions = job->positions();
       }
       for (uint64_t slices = random.Below(8); sealed && slices > 0; --slices) {
         if (!job->Encode(random)) continue;
         sealed = false;
         stored = job->Stored();
-        stored_position = barrier_position;
+        stored_positions = barrier_positions;
         append(committed, std::exchange(since, {}));
         since = std::exchange(since_barrier, {});
       }
@@ -189,10 +208,12 @@ void ExpectSurvives(const OperatorSubject<In>& subject, const FailureMode& mode,
         since.clear();
         since_barrier.clear();
         const BackendKind backend = mode.backends[static_cast<size_t>(failures) % mode.backends.size()];
-        job = std::make_unique<OperatorSubtasks<In>>(subject, parallelism(), backend);
+        const int started = parallelism();
+        job = std::make_unique<OperatorSubtasks<In>>(subject, started, backend);
+        if (!mode.apart) stored_positions.resize(static_cast<size_t>(started), stored_positions.front());
+        job->set_positions(stored_positions);
         job->Restore(stored, !rescale && random.Below(2) == 0);
         if (testing::Test::HasFatalFailure()) return;
-        i = stored_position;
       }
     }
     append(committed, since);

@@ -212,6 +212,71 @@ TEST(OperatorsRestoredTest, WhatWasLateStaysLateAlthoughTheSourceBeginsBehind) {
       [](OperatorHarness& harness) { return harness.Take<Event>().size(); });
 }
 
+// A user whose records the first of two subtasks gets, or the second.
+std::string UserOfSubtask(int subtask) {
+  for (int i = 0;; ++i) {
+    std::string user = "user " + std::to_string(i);
+    if (SubtaskOfKeyGroup(KeyGroupOf(KeyHash(user), 128), 2, 128) == subtask) return user;
+  }
+}
+
+// A barrier that overtakes may find one subtask ahead of another in event time.
+TEST(OperatorsRestoredTest, WhatASubtaskHadEmittedStaysEmittedWhereverTheOthersWere) {
+  const auto windows = [] {
+    return MakeKeyedWindowOperator<Event, std::string>(Tumbling(1s), UserKey(), SumFolding(),
+                                                       EmitByFunction(SumText()));
+  };
+  const auto sort = [] { return MakeSortOperator<Event>(); };
+  const auto run = [](std::function<std::unique_ptr<Operator>()> make, auto add_port, auto count_of) {
+    SeededRandom random(1);
+    // What both subtasks store, restored from `stored` if there is anything.
+    const auto checkpoint = [&](const std::vector<SubtaskCheckpoint>& stored, auto feed) {
+      std::vector<SubtaskCheckpoint> all;
+      for (int subtask = 0; subtask < 2; ++subtask) {
+        OperatorHarness harness(HarnessMode::kBatches, make());
+        harness.context().set_subtask(subtask, 2);
+        harness.SetHasher(std::make_unique<ExtractorKeyHasher<Event, std::string>>(UserKey()));
+        add_port(harness);
+        EXPECT_TRUE(harness.Open().ok());
+        OperatorCheckpoints checkpoints(harness.op<Operator>());
+        if (stored.empty()) {
+          checkpoints.Begin();
+        } else {
+          EXPECT_TRUE(checkpoints.Restore(stored, subtask, 2, /*may_inherit=*/true).ok());
+        }
+        feed(harness, subtask);
+        checkpoints.Seal(random);
+        while (!checkpoints.Encode(random)) {
+        }
+        all.push_back(checkpoints.Stored());
+      }
+      return all;
+    };
+    std::vector<SubtaskCheckpoint> stored = checkpoint({}, [&](OperatorHarness& harness, int subtask) {
+      const std::string user = UserOfSubtask(subtask);
+      EXPECT_TRUE(harness.Push<Event>({{{user, 1}, 100}, {{user, 1}, 5000}}).ok());
+      EXPECT_TRUE(harness.Watermark(subtask == 0 ? 1999 : 50).ok());
+      EXPECT_EQ(count_of(harness), subtask == 0 ? 1u : 0u);
+    });
+    // No watermark has come yet when the next barrier does.
+    stored = checkpoint(stored, [](OperatorHarness&, int) {});
+    checkpoint(stored, [&](OperatorHarness& harness, int subtask) {
+      EXPECT_TRUE(harness.Push<Event>({{{UserOfSubtask(subtask), 1}, 200}}).ok());
+      EXPECT_EQ(harness.context().MetricValue("numLateRecordsDropped"), subtask == 0 ? 1 : 0);
+      EXPECT_TRUE(harness.Watermark(1999).ok());
+      EXPECT_EQ(count_of(harness) > 0, subtask == 1);
+      EXPECT_TRUE(harness.Watermark(kMaxWatermark).ok());
+      EXPECT_EQ(count_of(harness), 1u);
+    });
+  };
+  run(
+      windows, [](OperatorHarness& harness) { harness.AddPort<std::string>(); },
+      [](OperatorHarness& harness) { return harness.Take<std::string>().size(); });
+  run(
+      sort, [](OperatorHarness& harness) { harness.AddPort<Event>(); },
+      [](OperatorHarness& harness) { return harness.Take<Event>().size(); });
+}
+
 // Sums until a key has been quiet for a while, then tells and forgets it.
 class SumUntilQuiet : public KeyedProcessFunction<std::string, Event, std::string> {
  public:
