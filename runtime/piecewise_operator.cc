@@ -21,11 +21,13 @@ Status PiecewiseOperator::Process(int input, std::unique_ptr<Batch>& batch, size
   return OkStatus();
 }
 
-// Between two records; what a blocked operator has of one it has not consumed.
+// Between two records; what a blocked operator has of one it has not consumed. Not between two windows that one
+// watermark fires, since what fires then counts as fired as a whole.
 bool PiecewiseOperator::overtakable() const {
-  return op_->overtakable() || std::all_of(pieces_.begin(), pieces_.end(), [](const Piece& piece) {
-           return piece.batch == nullptr || piece.batch->empty();
-         });
+  if (op_->overtakable()) return true;
+  return !within_event_ && std::all_of(pieces_.begin(), pieces_.end(), [](const Piece& piece) {
+    return piece.batch == nullptr || piece.batch->empty();
+  });
 }
 
 }  // namespace eagre

@@ -18,12 +18,24 @@ class PiecewiseOperator final : public Operator {
 
   Status Open(OperatorContext& context) override { return op_->Open(context); }
   Status Process(int input, std::unique_ptr<Batch>& batch, size_t& position) override;
-  Status OnWatermark(int64_t watermark, bool& done) override { return op_->OnWatermark(watermark, done); }
+  Status OnWatermark(int64_t watermark, bool& done) override {
+    const Status status = op_->OnWatermark(watermark, done);
+    within_event_ = !done;
+    return status;
+  }
   bool forwards_watermarks() const override { return op_->forwards_watermarks(); }
   bool takes_views() const override { return true; }  // records are copied out
-  Status OnProcessingTime(int64_t now_ms, bool& done) override { return op_->OnProcessingTime(now_ms, done); }
+  Status OnProcessingTime(int64_t now_ms, bool& done) override {
+    const Status status = op_->OnProcessingTime(now_ms, done);
+    within_event_ = !done;
+    return status;
+  }
   int64_t NextProcessingTimeMs() const override { return op_->NextProcessingTimeMs(); }
-  Status OnEndOfInput(bool& done) override { return op_->OnEndOfInput(done); }
+  Status OnEndOfInput(bool& done) override {
+    const Status status = op_->OnEndOfInput(done);
+    within_event_ = !done;
+    return status;
+  }
   bool blocked() const override { return op_->blocked(); }
   bool overtakable() const override;
   void CollectStates(std::vector<CheckpointedState*>& states) override { op_->CollectStates(states); }
@@ -44,6 +56,7 @@ class PiecewiseOperator final : public Operator {
 
   std::unique_ptr<Operator> op_;
   std::vector<Piece> pieces_;  // by input
+  bool within_event_ = false;  // it has begun to handle one and is to be called again
 };
 
 }  // namespace eagre

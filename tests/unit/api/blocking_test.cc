@@ -223,5 +223,33 @@ TEST(PiecewiseOperatorCallsTest, HandsOverOneRecordPerCall) {
   }
 }
 
+// Fires two windows for a watermark, one per call.
+class FiresTwice final : public Operator {
+ public:
+  Status Process(int, std::unique_ptr<Batch>& batch, size_t& position) override {
+    position = batch->size();
+    return OkStatus();
+  }
+  Status OnWatermark(int64_t, bool& done) override {
+    done = ++fired_ % 2 == 0;
+    return OkStatus();
+  }
+
+ private:
+  int fired_ = 0;
+};
+
+TEST(PiecewiseOperatorCallsTest, IsNotOvertakenBetweenTwoWindowsOfAWatermark) {
+  PiecewiseOperator op(std::make_unique<FiresTwice>());
+  EXPECT_TRUE(op.overtakable());
+  bool done = false;
+  ASSERT_TRUE(op.OnWatermark(10, done).ok());
+  ASSERT_FALSE(done);
+  EXPECT_FALSE(op.overtakable());
+  ASSERT_TRUE(op.OnWatermark(10, done).ok());
+  ASSERT_TRUE(done);
+  EXPECT_TRUE(op.overtakable());
+}
+
 }  // namespace
 }  // namespace eagre
