@@ -1,5 +1,6 @@
-// Kills workers, TaskManagers and the JobManager at random moments while a job runs that verifies its own state, and
-// compares what it committed with the output of a run without faults. See `scripts/chaos.sh`.
+// Kills workers, TaskManagers and the JobManager while a job runs that verifies its own state, and compares what it
+// committed with the output of a run without faults. See `scripts/chaos.sh`. Every other kill comes at a random moment,
+// the others right after the first checkpoint of what was restored: what is wrong in that shows with the next restore.
 //
 // A run consists of rounds: a bounded job each, on a cluster of its own. Ends with "K kills, L lost, D duplicated".
 #include <fmt/format.h>
@@ -88,6 +89,8 @@ class RecoveryWatch {
     Look();
     return latest_ms_ > 0;
   }
+  // From all kills, as far as Look has seen.
+  bool recovered() const { return kills_ms_.empty(); }
   void Look(std::vector<int64_t>* recoveries_ms = nullptr) {
     ReadNewest();
     if (recoveries_ms == nullptr) return;
@@ -161,27 +164,29 @@ class Round {
     if (!AwaitTrue([&] { return watch_.AnyComplete() || !job.Running(); })) return;
     const auto deadline = std::chrono::steady_clock::now() + kLongestRound;
     auto next = std::chrono::steady_clock::now();
+    bool at_once = false;  // when it has recovered
     AwaitTrue(
         [&] {
           watch_.Look(&outcome_.recoveries_ms);
           if (!job.Running()) return true;
-          if (std::chrono::steady_clock::now() < next) return false;
-          KillSomething(cluster);
+          if (at_once ? !watch_.recovered() : std::chrono::steady_clock::now() < next) return false;
+          at_once = KillSomething(cluster) && Below(2) == 0;
           next = std::chrono::steady_clock::now() + std::chrono::milliseconds(Below(kLongestPauseMs));
           return false;
         },
         std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()));
   }
 
-  void KillSomething(ChaosCluster& cluster) {
+  // False: there is no worker now.
+  bool KillSomething(ChaosCluster& cluster) {
     const int64_t choice = Below(10);
     if (choice < 5) {
       const std::vector<pid_t> workers = cluster.Workers();
-      if (workers.empty()) return;
+      if (workers.empty()) return false;
       kill(workers[static_cast<size_t>(Below(static_cast<int64_t>(workers.size())))], SIGKILL);
       watch_.OnKill();
       ++outcome_.workers;
-      return;
+      return true;
     }
     watch_.OnKill();
     if (choice < 8) {
@@ -191,6 +196,7 @@ class Round {
       cluster.KillJobManager();
       ++outcome_.job_managers;
     }
+    return true;
   }
 
   void Compare() {
