@@ -16,13 +16,13 @@ Status ServeJobManager(const GlobalOptions& global) {
   EAGRE_ASSIGN_OR_RETURN(const Configuration config, BeginDaemon(global, "jobmanager"));
   const std::string host = config.GetString("jobmanager.bind-host");
   EAGRE_ASSIGN_OR_RETURN(const std::unique_ptr<JobManagerServer> server,
-                         JobManagerServer::Start(config, EAGRE_VERSION));
+                         JobManagerServer::Start(config, EAGRE_VERSION, [&signals] { signals.Wake(); }));
   EAGRE_ASSIGN_OR_RETURN(const std::unique_ptr<PrometheusEndpoint> metrics,
                          ServeMetrics(config, host, [&server = *server] { return server.CollectMetrics(); }));
   Announce(fmt::format("JobManager is listening on {}:{}", host, server->port()));
   signals.Wait();
   server->Stop();
-  return OkStatus();
+  return server->replaced();
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ Status ServeLocalCluster(const GlobalOptions& global) {
   EAGRE_RETURN_IF_ERROR(ChooseSlots(config));
   const std::string host = config.GetString("jobmanager.bind-host");
   EAGRE_ASSIGN_OR_RETURN(const std::unique_ptr<JobManagerServer> job_manager,
-                         JobManagerServer::Start(config, EAGRE_VERSION));
+                         JobManagerServer::Start(config, EAGRE_VERSION, [&signals] { signals.Wake(); }));
   TaskManagerServerOptions options;
   options.version = EAGRE_VERSION;
   options.job_manager_address = fmt::format("{}:{}", host == "0.0.0.0" ? "localhost" : host, job_manager->port());
@@ -54,7 +54,7 @@ Status ServeLocalCluster(const GlobalOptions& global) {
   signals.Wait();
   task_manager->Stop();
   job_manager->Stop();
-  return OkStatus();
+  return job_manager->replaced();
 }
 
 }  // namespace

@@ -14,6 +14,8 @@ constexpr size_t kMaxRequests = 16;
 constexpr int64_t kNsPerMs = 1'000'000;
 // A last checkpoint that failed is tried again after so long, or the interval when that is shorter.
 constexpr int64_t kLastRetryMs = 1'000;
+// A storage that cannot be opened now is tried again after so long.
+constexpr int64_t kOpenAgainMs = 1'000;
 
 }  // namespace
 
@@ -33,6 +35,10 @@ CheckpointCoordinator::CheckpointCoordinator(Executor& executor, Executor& io,
   details_.set_interval_ms(options_.interval_ms);
   details_.set_mode(options_.mode);
   details_.set_directory(directory_);
+  Open();
+}
+
+void CheckpointCoordinator::Open() {
   io_.Post([this, alive = std::weak_ptr<bool>(alive_), storage = storage_, &executor = executor_,
             now_ms = executor_.clock().NowMs()] {
     executor.Post([this, alive, opened = storage->Open(now_ms)]() mutable {
@@ -44,6 +50,7 @@ CheckpointCoordinator::CheckpointCoordinator(Executor& executor, Executor& io,
 CheckpointCoordinator::~CheckpointCoordinator() {
   executor_.Cancel(timeout_);
   executor_.Cancel(next_trigger_);
+  executor_.Cancel(open_timer_);
   AnswerAll(Unavailable("the JobManager or job {} went away meanwhile", job_.id));
 }
 
@@ -52,15 +59,27 @@ int64_t CheckpointCoordinator::MonotonicMs() const {
 }
 
 void CheckpointCoordinator::OnOpened(StatusOr<CheckpointStorage::Opened> opened) {
+  if (absl::IsAborted(opened.status()) && handlers_.on_replaced) return handlers_.on_replaced(opened.status());
   if (!opened.ok()) {
     const std::string reason = fmt::format("cannot use the folder of checkpoints (execution.checkpointing.dir): {}",
                                            StatusMessage(opened.status()));
+    const bool may_pass = absl::IsUnavailable(opened.status()) || absl::IsResourceExhausted(opened.status());
+    if (may_pass && job_.taken_up) {
+      const std::string before = std::exchange(why_not_open_, StatusMessage(opened.status()));
+      if (why_not_open_ != before) EAGRE_LOG_ERROR("job {}: {}; trying again until it can", job_.id, reason);
+      open_timer_ = executor_.PostAfter(kOpenAgainMs, [this] {
+        open_timer_ = 0;
+        Open();
+      });
+      return handlers_.on_change();
+    }
     return handlers_.fail_job(reason, /*retryable=*/false);
   }
   if (const Status chosen = points_.Open(std::move(opened->points)); !chosen.ok()) {
     return handlers_.fail_job(std::string(StatusMessage(chosen)), /*retryable=*/false);
   }
   opened_ = true;
+  why_not_open_.clear();
   next_id_ = opened->next_checkpoint_id;
   first_attempt_ = opened->next_attempt;
   found_latest_ = points_.newest() != nullptr;
@@ -253,7 +272,9 @@ void CheckpointCoordinator::OnReport(const proto::CheckpointReport& report) {
 
 // A subtask reports its end behind its last acknowledgement, and once more when what it awaited is committed.
 void CheckpointCoordinator::OnEnded(const proto::CheckpointReport& report) {
-  const bool is_new = ended_.insert_or_assign({report.vertex(), report.subtask()}, report.awaits_commit()).second;
+  const auto [entry, is_new] = ended_.try_emplace({report.vertex(), report.subtask()}, report.awaits_commit());
+  // What is repeated may be the first of the two.
+  entry->second = entry->second && report.awaits_commit();
   if (pending_ && !completing_ && !report.awaits_commit()) {
     pending_->MarkFinished(report.vertex(), report.subtask());
     if (pending_->complete()) return Complete();
@@ -303,6 +324,7 @@ void CheckpointCoordinator::OnCompleted(StatusOr<RestorePoint> completed) {
   completing_ = false;
   if (!completed.ok()) {
     const bool taken_over = absl::IsAborted(completed.status());
+    if (taken_over && handlers_.on_replaced) return handlers_.on_replaced(completed.status());
     FailPending(completed.status(), /*counts=*/!taken_over);
     if (taken_over) return handlers_.fail_job(std::string(StatusMessage(completed.status())), /*retryable=*/false);
     return running_ ? void() : handlers_.on_idle();

@@ -36,6 +36,8 @@ struct CheckpointedJob {
   const proto::JobGraph* graph = nullptr;
   std::string version;       // of Eagre
   std::string restore_from;  // folder of what the job begins with; empty: nothing
+  // It ran before. So its checkpoints are waited for when they cannot be read now, as on a disk that is full or away.
+  bool taken_up = false;
 };
 
 // A state machine on the JobManager's executor. Whatever waits for the disk runs on `io`.
@@ -46,6 +48,8 @@ class CheckpointCoordinator {
     // To every worker of the attempt.
     std::function<void(const proto::JobManagerToTaskManager&)> send_to_workers;
     std::function<void(const std::string& reason, bool retryable)> fail_job;
+    // Another JobManager has taken the job over. Empty: the job then fails.
+    std::function<void(const Status& reason)> on_replaced = nullptr;
     // idle() became true.
     std::function<void()> on_idle;
     // Something in details() has changed.
@@ -72,6 +76,8 @@ class CheckpointCoordinator {
   int first_attempt() const { return first_attempt_; }
   const std::string& directory() const { return directory_; }
   const CheckpointOptions& options() const { return options_; }
+  // Why the storage is not open yet, when it was tried; else empty.
+  const std::string& why_not_open() const { return why_not_open_; }
 
   // The attempt's workers have been deployed; reports of others are not handed in.
   void OnDeployed(int attempt);
@@ -106,6 +112,7 @@ class CheckpointCoordinator {
   };
 
   void Ask(Request request);
+  void Open();
   void OnOpened(StatusOr<CheckpointStorage::Opened> opened);
   void Schedule();
   void Trigger(std::optional<Request> request);
@@ -133,6 +140,8 @@ class CheckpointCoordinator {
   size_t subtasks_ = 0;
 
   bool opened_ = false;
+  std::string why_not_open_;
+  TimerId open_timer_ = 0;
   int64_t next_id_ = 1;
   int first_attempt_ = 0;
   std::string restore_from_;

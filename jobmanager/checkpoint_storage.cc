@@ -106,6 +106,7 @@ StatusOr<CheckpointStorage::Opened> CheckpointStorage::Open(int64_t time_ms) {
   EAGRE_RETURN_IF_ERROR(CreateSyncedFolder(files_, JoinPath(directory_, kSharedFolder)));
   EAGRE_ASSIGN_OR_RETURN(std::vector<proto::CompletedCheckpoint> completions, log_.Claim(time_ms));
   Opened opened;
+  retained_.clear();
   EAGRE_ASSIGN_OR_RETURN(InUse highest, HighestInUse());
   for (const proto::CompletedCheckpoint& completion : completions) {
     highest.attempt = std::max<int64_t>(highest.attempt, completion.attempt());

@@ -34,7 +34,7 @@ class CheckpointStorage {
     int next_attempt = 0;              // the same
     std::vector<RestorePoint> points;  // what is complete, the oldest first
   };
-  // Makes the folders and takes the job's checkpoints over. Before anything else.
+  // Makes the folders and takes the job's checkpoints over. Before anything else, and again when it fails.
   StatusOr<Opened> Open(int64_t time_ms);
 
   struct Request {

@@ -24,6 +24,7 @@ void JobExecution::OpenCheckpoints() {
     }
   };
   handlers.fail_job = [this](const std::string& reason, bool retryable) { FailFromCheckpoints(reason, retryable); };
+  handlers.on_replaced = handlers_.on_replaced;
   handlers.on_idle = [this] {
     AdoptWhenAllFound();
     if (!WantsSlots()) return;
@@ -35,7 +36,7 @@ void JobExecution::OpenCheckpoints() {
       executor_, *options_.io,
       std::make_shared<CheckpointStorage>(*options_.files, directory, options_.checkpoint_writer,
                                           static_cast<size_t>(spec_.checkpoints.retained), options_.leads),
-      CheckpointedJob{spec_.id, &spec_.graph, options_.version, spec_.restore_from}, spec_.checkpoints,
+      CheckpointedJob{spec_.id, &spec_.graph, options_.version, spec_.restore_from, spec_.taken_up}, spec_.checkpoints,
       std::move(handlers));
 }
 

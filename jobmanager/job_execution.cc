@@ -16,6 +16,8 @@ namespace eagre {
 namespace {
 
 constexpr int64_t kNsPerMs = 1'000'000;
+// An end that could not be stored is stored again after so long.
+constexpr int64_t kStoreAgainMs = 1'000;
 
 std::string HowItExited(const proto::WorkerExited& exited) {
   if (exited.signal() == 0)
@@ -63,6 +65,7 @@ JobExecution::~JobExecution() {
   executor_.Cancel(restart_timer_);
   executor_.Cancel(slot_timer_);
   executor_.Cancel(reconciliation_timer_);
+  executor_.Cancel(store_timer_);
 }
 
 void JobExecution::Transition(JobState to) {
@@ -77,6 +80,36 @@ void JobExecution::Transition(JobState to) {
   }
   if (to != JobState::kRunning) AnswerStop();
   handlers_.on_change();
+}
+
+// Whoever took the job up again without knowing of its end would run it once more.
+void JobExecution::End(JobState as) {
+  if (ends_as_) return;
+  ends_as_ = as;
+  StoreEnd();
+}
+
+void JobExecution::StoreEnd() {
+  if (!handlers_.store_result) return Transition(*ends_as_);
+  proto::JobDetails details = Details();
+  details.mutable_summary()->set_state(std::string(JobStateName(*ends_as_)));
+  details.mutable_summary()->set_end_time_ms(executor_.clock().NowMs());
+  details.clear_waiting_for();
+  handlers_.store_result(details, [this, alive = std::weak_ptr<bool>(alive_)](const Status& stored) {
+    if (alive.expired()) return;
+    if (stored.ok()) return Transition(*ends_as_);
+    if (absl::IsAborted(stored)) return handlers_.on_replaced(stored);
+    const std::string before = std::exchange(why_not_stored_, StatusMessage(stored));
+    if (why_not_stored_ != before) {
+      EAGRE_LOG_ERROR("cannot store that job {} ({}) is {}: {}; trying again until it can", id(), spec_.graph.name(),
+                      JobStateName(*ends_as_), why_not_stored_);
+    }
+    store_timer_ = executor_.PostAfter(kStoreAgainMs, [this] {
+      store_timer_ = 0;
+      StoreEnd();
+    });
+    handlers_.on_change();
+  });
 }
 
 // ---- starting an attempt ----
@@ -172,11 +205,12 @@ void JobExecution::Deploy(const std::vector<SlotGroup>& groups, const std::vecto
                                    token = std::move(token)](const Status& done) {
     if (alive.expired() || attempt != attempt_ || state_ != JobState::kRunning) return;
     if (done.ok()) return SendDeployments(token);
+    if (absl::IsAborted(done)) return handlers_.on_replaced(done);
     proto::FailureInfo failure;
     failure.set_message(
         fmt::format("cannot store the job's attempt (high-availability.storageDir): {}", StatusMessage(done)));
     failure.set_subtask(-1);
-    failure.set_retryable(!absl::IsAborted(done));
+    failure.set_retryable(true);
     Fail(std::move(failure));
   });
 }
@@ -382,9 +416,9 @@ void JobExecution::CancelWorkers(bool at_once) {
 }
 
 Status JobExecution::Cancel() {
-  if (IsTerminal(state_) || (state_ == JobState::kRunning && AllWorkersFinished())) {
-    return FailedPrecondition("job {} ({}) has already ended: {}", id(), spec_.graph.name(),
-                              JobStateName(IsTerminal(state_) ? state_ : JobState::kFinished));
+  if (IsTerminal(state_) || ends_as_ || (state_ == JobState::kRunning && AllWorkersFinished())) {
+    const JobState end = ends_as_.value_or(IsTerminal(state_) ? state_ : JobState::kFinished);
+    return FailedPrecondition("job {} ({}) has already ended: {}", id(), spec_.graph.name(), JobStateName(end));
   }
   if (state_ == JobState::kCancelling) return OkStatus();
   executor_.Cancel(std::exchange(restart_timer_, 0));
@@ -405,9 +439,9 @@ void JobExecution::OnWorkerGone(Worker& worker) {
 
 void JobExecution::OnAllWorkersGone() {
   switch (state_) {
-    case JobState::kRunning: return Transition(JobState::kFinished);
-    case JobState::kFailing: return Transition(JobState::kFailed);
-    case JobState::kCancelling: return Transition(JobState::kCanceled);
+    case JobState::kRunning: return End(JobState::kFinished);
+    case JobState::kFailing: return End(JobState::kFailed);
+    case JobState::kCancelling: return End(JobState::kCanceled);
     case JobState::kCreated:
     case JobState::kRestarting:
       if (!WantsSlots()) return handlers_.on_change();
@@ -429,9 +463,14 @@ bool JobExecution::AllWorkersFinished() const {
 // ---- for users ----
 
 std::string JobExecution::WaitingFor() const {
+  if (ends_as_ && !why_not_stored_.empty()) {
+    return fmt::format("its end, {}, to be stored in high-availability.storageDir: {}", JobStateName(*ends_as_),
+                       why_not_stored_);
+  }
   const bool opens = checkpoints_ != nullptr && !checkpoints_->idle();
   if (opens && (state_ == JobState::kCreated || (state_ == JobState::kRestarting && AllWorkersGone()))) {
-    return fmt::format("its checkpoints in {}", checkpoints_->directory());
+    const std::string& why = checkpoints_->why_not_open();
+    return fmt::format("its checkpoints in {}{}{}", checkpoints_->directory(), why.empty() ? "" : ": ", why);
   }
   if (reconciling_) {
     const auto left = std::count_if(workers_.begin(), workers_.end(), [](const Worker& w) { return w.awaited; });

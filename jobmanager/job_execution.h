@@ -48,6 +48,7 @@ struct JobSpec {
   std::map<std::string, std::string> config;  // effective, for the workers
   CheckpointOptions checkpoints;
   std::string restore_from;  // folder of the savepoint or checkpoint that it begins with; empty: none
+  bool taken_up = false;     // from a JobManager before this one
 };
 
 struct JobExecutionOptions {
@@ -78,6 +79,10 @@ class JobExecution {
     // Keeps an attempt in the store before it is deployed; `done` is called later, on the executor. Empty: there is no
     // store.
     std::function<void(const proto::StoredAttempt& attempt, std::function<void(Status)> done)> store_attempt;
+    // The same of how the job ends, before anybody hears of it.
+    std::function<void(const proto::JobDetails& details, std::function<void(Status)> done)> store_result;
+    // Another JobManager has this one's place: the job is no longer its business. Empty: that cannot be.
+    std::function<void(const Status& reason)> on_replaced;
   };
 
   JobExecution(Executor& executor, JobSpec spec, std::unique_ptr<RestartStrategy> restart_strategy,
@@ -160,6 +165,9 @@ class JobExecution {
   void OnAllWorkersFinished();
 
   void Transition(JobState to);
+  // To a terminal state, once that is stored.
+  void End(JobState as);
+  void StoreEnd();
   Worker* FindWorker(const std::string& task_manager_id);
   void SendDeployments(const std::string& token);
   void AdoptWhenAllFound();
@@ -208,6 +216,9 @@ class JobExecution {
   JobProgress progress_;
   FailureLog failures_;
   PoisonHunt poison_hunt_;
+  std::optional<JobState> ends_as_;  // set while its end is being stored
+  std::string why_not_stored_;
+  TimerId store_timer_ = 0;
   std::optional<Stop> stop_;
   TimerId stop_timer_ = 0;                              // set while the workers end behind it
   std::unique_ptr<CheckpointCoordinator> checkpoints_;  // null: the job takes none

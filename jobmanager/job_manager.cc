@@ -18,6 +18,8 @@ namespace {
 
 constexpr int64_t kMinWatchIntervalMs = 20;
 constexpr int64_t kMaxWatchIntervalMs = 60'000;
+// One that does nothing with its store finds within about so long that it was replaced.
+constexpr int64_t kLeadershipIntervalMs = 1'000;
 
 TaskManagerRegistryOptions RegistryOptions(const JobManagerOptions& options, const std::string& cluster_id) {
   TaskManagerRegistryOptions registry;
@@ -65,10 +67,36 @@ JobManager::JobManager(Executor& executor, Random& random, JobManagerOptions opt
               return true;
             }),
       metrics_(options_.host),
-      history_(static_cast<size_t>(options_.config.GetInt("jobstore.max-capacity"))) {}
+      history_(static_cast<size_t>(options_.config.GetInt("jobstore.max-capacity"))) {
+  if (options_.store != nullptr) WatchLeadership();
+}
 
 JobManager::~JobManager() {
   for (auto& [id, watch] : watches_) executor_.Cancel(watch.timer);
+  executor_.Cancel(leadership_timer_);
+}
+
+void JobManager::WatchLeadership() {
+  leadership_timer_ = executor_.PostAfter(kLeadershipIntervalMs, [this] {
+    io().Post([this, alive = std::weak_ptr<bool>(alive_), &executor = executor_, store = options_.store] {
+      executor.Post([this, alive, leads = store->CheckLeads()] {
+        if (alive.expired()) return;
+        if (absl::IsAborted(leads)) return OnReplaced(leads);
+        WatchLeadership();
+      });
+    });
+  });
+}
+
+Status JobManager::CheckNotReplaced() const {
+  return replaced_.ok() ? OkStatus() : Unavailable("{}; this JobManager ends itself", StatusMessage(replaced_));
+}
+
+// What it knows of its jobs is not true any more, so it says nothing more of them, and leaves their workers alone.
+void JobManager::OnReplaced(const Status& reason) {
+  if (std::exchange(replaced_, reason).code() == absl::StatusCode::kAborted) return;
+  EAGRE_LOG_ERROR("{}; this JobManager ends itself", StatusMessage(reason));
+  if (options_.on_replaced) options_.on_replaced(reason);
 }
 
 void JobManager::OnTaskManagerConnected(std::unique_ptr<Link> link) {
@@ -80,6 +108,7 @@ void JobManager::OnTaskManagerConnected(std::unique_ptr<Link> link) {
 StatusOr<std::string> JobManager::SubmitJob(const proto::SubmitJobHeader& header,
                                             std::shared_ptr<const StoredArtifact> artifact,
                                             const std::optional<proto::CheckpointMetadata>& restored) {
+  EAGRE_RETURN_IF_ERROR(CheckNotReplaced());
   EAGRE_RETURN_IF_ERROR(CheckGraph(header.graph()));
   EAGRE_CHECK(header.restore_from().empty() == !restored.has_value());
   if (restored) {
@@ -109,6 +138,10 @@ void JobManager::SubmitJobDurably(const proto::SubmitJobHeader& header, std::sha
     executor.Post(
         [this, alive, id = stored.job_id(), saved = store->Save(stored, artifact->path), done = std::move(done)] {
           if (saved.ok() || alive.expired()) return done(id);
+          if (absl::IsAborted(saved)) {
+            OnReplaced(saved);
+            return done(saved);
+          }
           static_cast<void>(CancelJob(id));
           done(WithContext(saved, "cannot store the job (high-availability.storageDir)"));
         });
@@ -117,7 +150,7 @@ void JobManager::SubmitJobDurably(const proto::SubmitJobHeader& header, std::sha
 
 Status JobManager::RecoverJob(const proto::StoredJob& job, const std::optional<proto::StoredAttempt>& attempt,
                               std::shared_ptr<const StoredArtifact> artifact) {
-  EAGRE_RETURN_IF_ERROR(AddJob(job.job_id(), job.header(), std::move(artifact)));
+  EAGRE_RETURN_IF_ERROR(AddJob(job.job_id(), job.header(), std::move(artifact), /*taken_up=*/true));
   if (attempt) jobs_.back().execution->Reconcile(*attempt);
   EAGRE_LOG_INFO("job {} ({}) is taken up again", job.job_id(), job.header().graph().name());
   return OkStatus();
@@ -129,7 +162,7 @@ void JobManager::RecoverResult(proto::JobDetails details) {
 }
 
 Status JobManager::AddJob(const std::string& id, const proto::SubmitJobHeader& header,
-                          std::shared_ptr<const StoredArtifact> artifact) {
+                          std::shared_ptr<const StoredArtifact> artifact, bool taken_up) {
   EAGRE_ASSIGN_OR_RETURN(const Configuration config, EffectiveConfig(header));
   EAGRE_ASSIGN_OR_RETURN(const RestartStrategyOptions restart, RestartStrategyOptions::FromConfiguration(config));
 
@@ -141,6 +174,7 @@ Status JobManager::AddJob(const std::string& id, const proto::SubmitJobHeader& h
   spec.config = WorkerConfig(header);
   EAGRE_ASSIGN_OR_RETURN(spec.checkpoints, CheckpointOptions::FromConfiguration(config));
   spec.restore_from = header.restore_from();
+  spec.taken_up = taken_up;
   JobExecutionOptions execution;
   execution.slot_request_timeout_ms = config.GetDurationMs("slot.request.timeout");
   execution.isolate_after_failures = config.GetInt("restart-strategy.isolation.after-failures");
@@ -191,13 +225,21 @@ JobExecution::Handlers JobManager::HandlersOf(const std::string& job_id) {
             task_managers_.GiveSlotsBack(task_manager_id, slots);
             RequestPass();
           },
-      .store_attempt = nullptr};
+      .store_attempt = nullptr,
+      .store_result = nullptr,
+      .on_replaced = nullptr};
   if (options_.store == nullptr) return handlers;
   handlers.store_attempt = [this, job_id](const proto::StoredAttempt& attempt, std::function<void(Status)> done) {
     io().Post([store = options_.store, &executor = executor_, job_id, attempt, done = std::move(done)]() mutable {
       executor.Post([saved = store->SaveAttempt(job_id, attempt), done = std::move(done)] { done(saved); });
     });
   };
+  handlers.store_result = [this](const proto::JobDetails& details, std::function<void(Status)> done) {
+    io().Post([store = options_.store, &executor = executor_, details, done = std::move(done)]() mutable {
+      executor.Post([saved = store->SaveResult(details), done = std::move(done)] { done(saved); });
+    });
+  };
+  handlers.on_replaced = [this](const Status& reason) { OnReplaced(reason); };
   return handlers;
 }
 
@@ -221,12 +263,14 @@ proto::ListJobsReply JobManager::ListJobs() const {
 }
 
 StatusOr<proto::JobDetails> JobManager::GetJob(const std::string& job_id) const {
+  EAGRE_RETURN_IF_ERROR(CheckNotReplaced());
   if (const JobExecution* job = FindActive(job_id)) return job->Details();
   if (const EndedJob* ended = history_.Find(job_id)) return ended->details;
   return UnknownJob(job_id);
 }
 
 Status JobManager::CancelJob(const std::string& job_id) {
+  EAGRE_RETURN_IF_ERROR(CheckNotReplaced());
   if (JobExecution* job = FindActive(job_id)) return job->Cancel();
   if (const EndedJob* ended = history_.Find(job_id)) {
     return FailedPrecondition("job {} ({}) has already ended: {}", job_id, ended->details.summary().name(),
@@ -236,6 +280,7 @@ Status JobManager::CancelJob(const std::string& job_id) {
 }
 
 StatusOr<JobExecution*> JobManager::FindRunning(const std::string& job_id) const {
+  EAGRE_RETURN_IF_ERROR(CheckNotReplaced());
   if (JobExecution* job = FindActive(job_id)) return job;
   if (const EndedJob* ended = history_.Find(job_id)) {
     return FailedPrecondition("job {} ({}) has already ended: {}", job_id, ended->details.summary().name(),
@@ -310,6 +355,7 @@ proto::ClusterDetails JobManager::GetCluster() const {
 }
 
 StatusOr<uint64_t> JobManager::WatchJob(const std::string& job_id, int64_t interval_ms, JobWatcher watcher) {
+  EAGRE_RETURN_IF_ERROR(CheckNotReplaced());
   if (FindActive(job_id) == nullptr && history_.Find(job_id) == nullptr) return UnknownJob(job_id);
   if (watches_.size() >= options_.max_watchers) {
     return ResourceExhausted("{} clients watch jobs already; ask with `eagre info` instead", watches_.size());
@@ -336,6 +382,7 @@ void JobManager::ScheduleProgress(uint64_t watch_id) {
     Watch& due = watches_.at(watch_id);
     ScheduleProgress(watch_id);
     const JobWatcher watcher = due.watcher;
+    if (!replaced_.ok()) return;
     const JobExecution* job = FindActive(due.job_id);
     // The end of a job is told by a pass.
     if (job != nullptr && !IsTerminal(job->state())) watcher(job->Details(), /*last=*/false);
@@ -442,6 +489,7 @@ void JobManager::RequestPass() {
 
 void JobManager::Pass() {
   pass_requested_ = false;
+  if (!replaced_.ok()) return;
   StartWaitingJobs();
   TellWatchers();
   ArchiveEndedJobs();
@@ -489,9 +537,6 @@ void JobManager::ArchiveEndedJobs() {
       continue;
     }
     EndedJob ended{execution.Details(), execution.spec().artifact, execution.task_managers_used()};
-    if (options_.store != nullptr) {
-      io().Post([store = options_.store, details = ended.details] { store->SaveResult(details); });
-    }
     execution.ReleaseCheckpoints();
     if (execution.spec().checkpoints.recovers_from_local) {
       forget.mutable_release_artifacts()->add_ended_job_ids(execution.id());

@@ -48,6 +48,8 @@ struct JobManagerOptions {
   Executor* io = nullptr;          // may wait for the disk; null: the JobManager's own executor
   FileSystem* files = nullptr;     // where checkpoints are; null: the machine's
   JobStore* store = nullptr;       // used on `io`, which it outlives; null: jobs are in memory only
+  // Another JobManager uses the store now: this one is to end. It says nothing of its jobs any more.
+  std::function<void(const Status& reason)> on_replaced;
   int64_t log_silence_timeout_ms = 10'000;
   size_t max_active_jobs = 10'000;  // waiting and running ones together
   size_t max_watchers = 1'000;
@@ -131,7 +133,11 @@ class JobManager {
   StatusOr<std::string> NewSavepointPath(const JobExecution& job, const std::string& directory);
   Status UnknownJob(const std::string& job_id) const;
   Status AddJob(const std::string& id, const proto::SubmitJobHeader& header,
-                std::shared_ptr<const StoredArtifact> artifact);
+                std::shared_ptr<const StoredArtifact> artifact, bool taken_up = false);
+  void WatchLeadership();
+  void OnReplaced(const Status& reason);
+  // UNAVAILABLE when another has this one's place: a client asks again, and finds that one.
+  Status CheckNotReplaced() const;
   void AddToHistory(EndedJob ended, proto::JobManagerToTaskManager& forget);
   Executor& io() const { return options_.io != nullptr ? *options_.io : executor_; }
   StatusOr<Configuration> EffectiveConfig(const proto::SubmitJobHeader& header) const;
@@ -166,6 +172,8 @@ class JobManager {
   uint64_t next_watch_ = 1;
   std::set<std::string> changed_jobs_;
   bool pass_requested_ = false;
+  TimerId leadership_timer_ = 0;
+  Status replaced_;  // not OK: by whom it was replaced
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -37,13 +37,15 @@ StatusOr<std::shared_ptr<const StoredArtifact>> TakeIn(ArtifactStore& artifacts,
 JobManagerServer::JobManagerServer() : random_(NewSystemRandom()) {}
 
 StatusOr<std::unique_ptr<JobManagerServer>> JobManagerServer::Start(const Configuration& config,
-                                                                    const std::string& version) {
+                                                                    const std::string& version,
+                                                                    std::function<void()> on_replaced) {
   std::unique_ptr<JobManagerServer> server(new JobManagerServer());
-  EAGRE_RETURN_IF_ERROR(server->Open(config, version));
+  EAGRE_RETURN_IF_ERROR(server->Open(config, version, std::move(on_replaced)));
   return server;
 }
 
-Status JobManagerServer::Open(const Configuration& config, const std::string& version) {
+Status JobManagerServer::Open(const Configuration& config, const std::string& version,
+                              std::function<void()> on_replaced) {
   EAGRE_ASSIGN_OR_RETURN(work_directory_,
                          WorkDirectory::Create(config.GetString("eagre.work.dir"), "jobmanager", NewHexId(*random_)));
   executor_ = std::make_unique<ThreadExecutor>("jobmanager");
@@ -63,6 +65,10 @@ Status JobManagerServer::Open(const Configuration& config, const std::string& ve
   options.host = config.GetString("jobmanager.bind-host");
   options.config = config;
   options.io = io_.get();
+  options.on_replaced = [this, on_replaced = std::move(on_replaced)](const Status& reason) {
+    replaced_ = reason;
+    if (on_replaced) on_replaced();
+  };
   RunOnExecutor([&] { job_manager_ = std::make_unique<JobManager>(*executor_, *random_, std::move(options)); });
   if (store_ != nullptr) EAGRE_RETURN_IF_ERROR(RecoverJobs(*store_));
   process_metrics_ = std::make_unique<ProcessMetrics>(

@@ -3,6 +3,7 @@
 // memory links, does.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -26,12 +27,17 @@ class WorkDirectory;
 class JobManagerServer {
  public:
   // Makes the work folder and listens on jobmanager.bind-host : jobmanager.rpc.port. `version` is this build's.
-  static StatusOr<std::unique_ptr<JobManagerServer>> Start(const Configuration& config, const std::string& version);
+  // `on_replaced` is called once, on a thread of the server's, when another JobManager uses
+  // high-availability.storageDir: this one is to be stopped.
+  static StatusOr<std::unique_ptr<JobManagerServer>> Start(const Configuration& config, const std::string& version,
+                                                           std::function<void()> on_replaced = nullptr);
   ~JobManagerServer();  // Stop
 
   // Closes all streams, forgets all jobs (their workers end with the streams of their TaskManagers) and removes the
   // work folder. Any thread; may be called again.
   void Stop();
+  // Why it was to be stopped, when another JobManager took its place; else OK. After Stop.
+  const Status& replaced() const { return replaced_; }
 
   // The port in use, also when the configuration asks for any.
   int port() const { return port_; }
@@ -40,7 +46,7 @@ class JobManagerServer {
 
  private:
   JobManagerServer();
-  Status Open(const Configuration& config, const std::string& version);
+  Status Open(const Configuration& config, const std::string& version, std::function<void()> on_replaced);
   // Takes up what the JobManager before this one had stored, before anybody can ask for it.
   Status RecoverJobs(JobStore& store);
   // Runs `task` on the executor and waits for it.
@@ -56,6 +62,7 @@ class JobManagerServer {
   std::unique_ptr<JobManager> job_manager_;  // on the executor
   std::unique_ptr<RpcServer> rpc_;
   int port_ = 0;
+  Status replaced_;  // set on the executor
 
   std::mutex lifecycle_mutex_;  // guards Stop and CollectMetrics against each other
   bool stopped_ = false;

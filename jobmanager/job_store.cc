@@ -1,7 +1,9 @@
 #include "jobmanager/job_store.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <string_view>
+#include <charconv>
 
 #include "base/file_copy.h"
 #include "base/ids.h"
@@ -16,8 +18,36 @@ constexpr std::string_view kJobMagic = "eagrejob";
 constexpr std::string_view kAttemptMagic = "eagreatt";
 constexpr std::string_view kResultMagic = "eagreend";
 constexpr int kTakeOverAttempts = 100;
+constexpr int kNoAttempt = -1;  // in the place of one: nothing of the job was deployed yet
+constexpr std::string_view kLibraryName = "library";
+constexpr std::string_view kJobName = "job";
+constexpr std::string_view kAttemptPrefix = "attempt-";
+constexpr std::string_view kResultPrefix = "result-";
+
+struct Numbered {
+  uint64_t number = 0;
+  std::string path;
+};
+
+std::optional<Numbered> Newest(const std::vector<FileInfo>& files, std::string_view prefix) {
+  std::optional<Numbered> newest;
+  for (const FileInfo& file : files) {
+    std::string_view name = BaseName(file.path);
+    if (!name.starts_with(prefix)) continue;
+    name.remove_prefix(prefix.size());
+    uint64_t number = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+    if (error != std::errc() || end != name.data() + name.size()) continue;
+    if (!newest || number > newest->number) newest = Numbered{number, file.path};
+  }
+  return newest;
+}
 
 }  // namespace
+
+std::string JobStore::NumberedPath(const std::string& folder, std::string_view name) const {
+  return JoinPath(folder, fmt::format("{}{}", name, leader_));
+}
 
 Status JobStore::TakeOver() {
   EAGRE_RETURN_IF_ERROR(CreateSyncedFolder(files_, leaders_.directory()));
@@ -49,7 +79,10 @@ StatusOr<JobStore::Contents> JobStore::Load() {
   Contents contents;
   for (const FileInfo& folder : folders) {
     if (!folder.is_directory || !IsHexId(BaseName(folder.path))) continue;
-    if (Status loaded = LoadOne(folder.path, contents); !loaded.ok()) contents.damaged.push_back(std::move(loaded));
+    Status loaded = LoadOne(folder.path, contents);
+    // What cannot be read now may be readable later: such a job is not to be forgotten until then.
+    if (absl::IsUnavailable(loaded) || absl::IsResourceExhausted(loaded)) return loaded;
+    if (!loaded.ok()) contents.damaged.push_back(std::move(loaded));
   }
   std::sort(contents.jobs.begin(), contents.jobs.end(),
             [](const Job& a, const Job& b) { return a.job.submitted_ms() < b.job.submitted_ms(); });
@@ -61,24 +94,43 @@ StatusOr<JobStore::Contents> JobStore::Load() {
 }
 
 Status JobStore::LoadOne(const std::string& folder, Contents& contents) {
-  const std::string result = JoinPath(folder, "result");
-  const std::string job = JoinPath(folder, "job");
-  if (files_.Exists(result)) {
-    EAGRE_ASSIGN_OR_RETURN(const std::string bytes, files_.ReadFile(result));
+  EAGRE_ASSIGN_OR_RETURN(const std::vector<FileInfo> files, files_.List(folder));
+  const std::optional<Numbered> attempt = Newest(files, kAttemptPrefix);
+  const std::optional<Numbered> result = Newest(files, kResultPrefix);
+  const std::string job = JoinPath(folder, kJobName);
+  // A result below the newest attempt came when its writer had been replaced.
+  if (result && (!attempt || result->number >= attempt->number)) {
+    EAGRE_ASSIGN_OR_RETURN(const std::string bytes, files_.ReadFile(result->path));
     proto::JobDetails details;
-    EAGRE_RETURN_IF_ERROR(UnframeCheckpointMessage(kResultMagic, bytes, result, details));
+    EAGRE_RETURN_IF_ERROR(UnframeCheckpointMessage(kResultMagic, bytes, result->path, details));
     contents.results.push_back(std::move(details));
-  } else if (files_.Exists(job)) {
-    EAGRE_ASSIGN_OR_RETURN(const std::string bytes, files_.ReadFile(job));
-    Job loaded{.job = {}, .attempt = std::nullopt, .library = JoinPath(folder, "library")};
-    EAGRE_RETURN_IF_ERROR(UnframeCheckpointMessage(kJobMagic, bytes, job, loaded.job));
-    if (const std::string path = JoinPath(folder, "attempt"); files_.Exists(path)) {
-      EAGRE_ASSIGN_OR_RETURN(const std::string attempt, files_.ReadFile(path));
-      EAGRE_RETURN_IF_ERROR(UnframeCheckpointMessage(kAttemptMagic, attempt, path, loaded.attempt.emplace()));
-    }
-    contents.jobs.push_back(std::move(loaded));
+    return OkStatus();
   }
+  const bool is_job = std::any_of(files.begin(), files.end(), [&](const FileInfo& file) { return file.path == job; });
+  if (!is_job) return OkStatus();
+  return LoadJob(folder, attempt ? std::optional(attempt->path) : std::nullopt, contents);
+}
+
+Status JobStore::LoadJob(const std::string& folder, const std::optional<std::string>& attempt, Contents& contents) {
+  const std::string path = JoinPath(folder, kJobName);
+  EAGRE_ASSIGN_OR_RETURN(const std::string bytes, files_.ReadFile(path));
+  Job loaded{.job = {}, .attempt = std::nullopt, .library = JoinPath(folder, kLibraryName)};
+  EAGRE_RETURN_IF_ERROR(UnframeCheckpointMessage(kJobMagic, bytes, path, loaded.job));
+  proto::StoredAttempt newest;
+  newest.set_attempt(kNoAttempt);
+  if (attempt) {
+    EAGRE_ASSIGN_OR_RETURN(const std::string stored, files_.ReadFile(*attempt));
+    EAGRE_RETURN_IF_ERROR(UnframeCheckpointMessage(kAttemptMagic, stored, *attempt, newest));
+  }
+  EAGRE_RETURN_IF_ERROR(WriteAttempt(folder, newest));
+  if (newest.attempt() != kNoAttempt) loaded.attempt = std::move(newest);
+  contents.jobs.push_back(std::move(loaded));
   return OkStatus();
+}
+
+Status JobStore::WriteAttempt(const std::string& folder, const proto::StoredAttempt& attempt) {
+  return files_.WriteFileAtomically(NumberedPath(folder, kAttemptPrefix),
+                                    FrameCheckpointMessage(kAttemptMagic, attempt));
 }
 
 Status JobStore::Save(const proto::StoredJob& job, const std::string& library) {
@@ -91,36 +143,35 @@ Status JobStore::TrySave(const proto::StoredJob& job, const std::string& library
   const std::string folder = PathOf(job.job_id());
   EAGRE_RETURN_IF_ERROR(CheckLeads());
   EAGRE_RETURN_IF_ERROR(files_.CreateDirectories(folder));
-  EAGRE_RETURN_IF_ERROR(CopyFile(files_, library, JoinPath(folder, "library")));
-  EAGRE_RETURN_IF_ERROR(files_.WriteFileAtomically(JoinPath(folder, "job"), FrameCheckpointMessage(kJobMagic, job)));
-  return files_.SyncDirectory(directory_);
+  EAGRE_RETURN_IF_ERROR(CopyFile(files_, library, JoinPath(folder, kLibraryName)));
+  EAGRE_RETURN_IF_ERROR(files_.WriteFileAtomically(JoinPath(folder, kJobName), FrameCheckpointMessage(kJobMagic, job)));
+  EAGRE_RETURN_IF_ERROR(files_.SyncDirectory(directory_));
+  return CheckLeads();
 }
 
 Status JobStore::SaveAttempt(const std::string& job_id, const proto::StoredAttempt& attempt) {
   EAGRE_RETURN_IF_ERROR(CheckLeads());
   const std::string folder = PathOf(job_id);
   if (!files_.Exists(folder)) return OkStatus();  // the job is not saved yet, so nobody will look for its attempt
-  EAGRE_RETURN_IF_ERROR(
-      files_.WriteFileAtomically(JoinPath(folder, "attempt"), FrameCheckpointMessage(kAttemptMagic, attempt)));
-  return files_.SyncDirectory(folder);
+  EAGRE_RETURN_IF_ERROR(WriteAttempt(folder, attempt));
+  return CheckLeads();
 }
 
-void JobStore::SaveResult(const proto::JobDetails& details) {
+Status JobStore::SaveResult(const proto::JobDetails& details) {
+  EAGRE_RETURN_IF_ERROR(CheckLeads());
   const std::string folder = PathOf(details.summary().job_id());
-  if (!files_.Exists(folder)) return;  // it was never saved
-  Status saved = CheckLeads();
-  if (saved.ok()) {
-    saved = files_.WriteFileAtomically(JoinPath(folder, "result"), FrameCheckpointMessage(kResultMagic, details));
-  }
-  if (!saved.ok()) {
-    EAGRE_LOG_ERROR("cannot store that job {} is {}: {}", details.summary().job_id(), details.summary().state(),
-                    StatusMessage(saved));
-    return;
-  }
-  for (const char* name : {"job", "library", "attempt"}) {
-    const Status removed = files_.Remove(JoinPath(folder, name));
+  const StatusOr<std::vector<FileInfo>> files = files_.List(folder);
+  if (absl::IsNotFound(files.status())) return OkStatus();
+  EAGRE_RETURN_IF_ERROR(files.status());
+  const std::string path = NumberedPath(folder, kResultPrefix);
+  EAGRE_RETURN_IF_ERROR(files_.WriteFileAtomically(path, FrameCheckpointMessage(kResultMagic, details)));
+  EAGRE_RETURN_IF_ERROR(CheckLeads());
+  for (const FileInfo& file : *files) {
+    if (file.path == path) continue;
+    const Status removed = files_.Remove(file.path);
     if (!removed.ok() && !absl::IsNotFound(removed)) EAGRE_LOG_WARN("{}", StatusMessage(removed));
   }
+  return OkStatus();
 }
 
 void JobStore::Forget(const std::string& job_id) {

@@ -1,16 +1,22 @@
 // The jobs of a JobManager on disk (high-availability.storageDir), so that one that is started after its death takes
 // them up again.
 //
-//   leader/<n>              who uses the folder: the highest number; made only once
-//   jobs/<job id>/library   the job's library
-//   jobs/<job id>/job       what was submitted; written last: without it the folder counts for nothing
-//   jobs/<job id>/attempt   its newest attempt
-//   jobs/<job id>/result    how the job ended; the others are gone then
+//   leader/<n>                who uses the folder: the highest number; made only once
+//   jobs/<job id>/library     the job's library
+//   jobs/<job id>/job         what was submitted; written last: without it the folder counts for nothing
+//   jobs/<job id>/attempt-<n>  its newest attempt as leader n knows it
+//   jobs/<job id>/result-<n>  how the job ended under leader n; the others are gone then
+//
+// What a leader writes of a job that there is bears its number. Whoever takes the folder over first writes attempts
+// with a number of its own, and from then on lower ones count for nothing. So it does no harm when a JobManager that
+// stood still between looking whether it leads and writing writes after it was replaced; and it looks once more
+// afterwards, before anybody hears of what it wrote.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,7 +29,8 @@ namespace eagre {
 
 // Waits for the disk. One thread. `files` outlives it.
 //
-// A JobManager that was thought dead and goes on finds another leader, and changes nothing any more: ABORTED.
+// A JobManager that was thought dead and goes on finds another leader, and changes nothing any more: ABORTED. Only
+// a job that it was given just then may be taken up by its successor all the same.
 class JobStore {
  public:
   // `writer` is no other JobManager's.
@@ -41,7 +48,7 @@ class JobStore {
   struct Contents {
     std::vector<Job> jobs;                   // in the order of their submission
     std::vector<proto::JobDetails> results;  // in the order of their end
-    std::vector<Status> damaged;             // jobs that cannot be read; their folders are left alone
+    std::vector<Status> damaged;             // jobs whose files are no such files; their folders are left alone
   };
   // Makes the folder when there is none, and takes it over. Before anything else.
   StatusOr<Contents> Load();
@@ -50,8 +57,8 @@ class JobStore {
   Status Save(const proto::StoredJob& job, const std::string& library);
   // Before anything of the attempt is deployed.
   Status SaveAttempt(const std::string& job_id, const proto::StoredAttempt& attempt);
-  // A failure is logged: the job would run once more.
-  void SaveResult(const proto::JobDetails& details);
+  // Before anybody hears of the end: without it the job would run once more. OK when the job was never saved.
+  Status SaveResult(const proto::JobDetails& details);
   void Forget(const std::string& job_id);
   // ABORTED when another JobManager has taken the folder over.
   Status CheckLeads() const;
@@ -60,7 +67,11 @@ class JobStore {
   std::string PathOf(const std::string& job_id) const { return JoinPath(directory_, job_id); }
   Status TrySave(const proto::StoredJob& job, const std::string& library);
   Status LoadOne(const std::string& folder, Contents& contents);
+  Status LoadJob(const std::string& folder, const std::optional<std::string>& attempt, Contents& contents);
+  Status WriteAttempt(const std::string& folder, const proto::StoredAttempt& attempt);
   Status TakeOver();
+  // With this leader's number.
+  std::string NumberedPath(const std::string& folder, std::string_view name) const;
 
   FileSystem& files_;
   const std::string directory_;

@@ -15,13 +15,14 @@ namespace eagre {
 
 class FaultyFileSystem final : public FileSystem {
  public:
-  enum class Operation { kOpen, kAppend, kSync, kLink, kRemove };
+  enum class Operation { kRead, kOpen, kAppend, kSync, kLink, kRemove };
   // Asked before each of these operations; what it returns, when not OK, is what the operation does.
   using Fault = std::function<Status(Operation, const std::string& path)>;
 
   void SetFault(Fault fault) { fault_ = std::move(fault); }
 
   StatusOr<std::unique_ptr<ReadableFile>> OpenForRead(const std::string& path) override {
+    EAGRE_RETURN_IF_ERROR(Check(Operation::kRead, path));
     return real_.OpenForRead(path);
   }
   StatusOr<std::unique_ptr<WritableFile>> OpenForWrite(const std::string& path, OpenMode mode) override {

@@ -467,6 +467,21 @@ TEST_F(CheckpointCoordinatorTest, CheckpointsGoOnAfterSomeTasksHaveEnded) {
   EXPECT_THAT(Commands(), ElementsAre("trigger 1"));
 }
 
+// A TaskManager repeats what it has said of ends.
+TEST_F(CheckpointCoordinatorTest, WhoHasCommittedAllIsNotWaitedForWhateverIsRepeatedLater) {
+  OpenAndStart();
+  Report ended = ReportOf(0, Report::ENDED, 1, 1);
+  for (const bool awaits_commit : {true, false, true}) {
+    ended.set_awaits_commit(awaits_commit);
+    coordinator_->OnReport(ended);
+  }
+  executor_.Advance(1000);
+  EXPECT_THAT(Commands(), ElementsAre("trigger 1"));
+  for (const Report& report : {CoordinatorOf(1), AckOf(1, 0, 0), AckOf(1, 1, 0)}) coordinator_->OnReport(report);
+  RunDisk();
+  EXPECT_THAT(Commands(), ElementsAre("complete 1"));
+}
+
 // ---- on demand ----
 
 TEST_F(CheckpointCoordinatorTest, ASavepointIsTakenAtOnceAndAnswersWithItsPath) {

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -58,6 +59,8 @@ class JobStoreTest : public ::testing::Test {
     options.version = "test";
     options.store = store_.get();
     options.files = &files_;
+    options.on_replaced = [this](const Status& reason) { replaced_ = reason; };
+    replaced_ = OkStatus();
     EXPECT_TRUE(options.config.SetProperty("execution.checkpointing.dir=" + JoinPath(scratch_.path(), "chk")).ok());
     job_manager_ = std::make_unique<JobManager>(*executor_, random_, options);
     for (proto::JobDetails& result : contents.results) job_manager_->RecoverResult(std::move(result));
@@ -111,6 +114,7 @@ class JobStoreTest : public ::testing::Test {
   SeededRandom random_{7};
   bool comes_back_ = true;
   int writers_ = 0;
+  Status replaced_;
   std::unique_ptr<ManualExecutor> executor_;
   std::unique_ptr<JobStore> store_;
   std::unique_ptr<JobManager> job_manager_;
@@ -251,13 +255,139 @@ TEST_F(JobStoreTest, WhoHasBeenTakenOverChangesNothingAnyMore) {
   EXPECT_TRUE(absl::IsAborted(store_->SaveAttempt(*id, {})));
   proto::JobDetails result;
   result.mutable_summary()->set_job_id(*id);
-  store_->SaveResult(result);
+  EXPECT_TRUE(absl::IsAborted(store_->SaveResult(result)));
   store_->Forget(*id);
   JobStore third(files_, scratch_.path(), "third");
   const auto contents = third.Load();
   ASSERT_TRUE(contents.ok()) << contents.status();
   EXPECT_THAT(contents->jobs, SizeIs(1));
   EXPECT_THAT(contents->results, IsEmpty());
+}
+
+// It stood still between finding that it leads and writing, and another took over meanwhile.
+TEST_F(JobStoreTest, WhatWasWrittenByOneThatWasReplacedRightBeforeCountsForNothing) {
+  for (const bool ends : {false, true}) {
+    SCOPED_TRACE(ends);
+    StartJobManager();
+    const StatusOr<std::string> id = Submit(SomeJob());
+    ASSERT_TRUE(id.ok()) << id.status();
+    proto::StoredAttempt attempt;
+    attempt.set_attempt(3);
+    ASSERT_TRUE(store_->SaveAttempt(*id, attempt).ok());
+    // In another process, so to speak: with files of its own.
+    JobStore successor(PosixFileSystem(), scratch_.path(), "successor");
+    std::optional<Status> taken_over;
+    files_.SetFault([&](FaultyFileSystem::Operation operation, const std::string& path) {
+      const bool writes = BaseName(path).starts_with(ends ? "result-" : "attempt-");
+      if (operation == FaultyFileSystem::Operation::kOpen && writes && !taken_over) {
+        taken_over = successor.Load().status();
+      }
+      return OkStatus();
+    });
+    proto::JobDetails result;
+    result.mutable_summary()->set_job_id(*id);
+    attempt.set_attempt(4);
+    const Status saved = ends ? store_->SaveResult(result) : store_->SaveAttempt(*id, attempt);
+    files_.SetFault({});
+    ASSERT_TRUE(taken_over.has_value() && taken_over->ok());
+    EXPECT_TRUE(absl::IsAborted(saved)) << saved;
+    JobStore third(PosixFileSystem(), scratch_.path(), "third");
+    const auto contents = third.Load();
+    ASSERT_TRUE(contents.ok()) << contents.status();
+    EXPECT_THAT(contents->results, IsEmpty());
+    const auto job = std::find_if(contents->jobs.begin(), contents->jobs.end(),
+                                  [&](const JobStore::Job& one) { return one.job.job_id() == *id; });
+    ASSERT_TRUE(job != contents->jobs.end() && job->attempt.has_value());
+    EXPECT_EQ(job->attempt->attempt(), 3);
+  }
+}
+
+TEST_F(JobStoreTest, WhoWasReplacedSaysNothingOfItsJobsAndIsToEnd) {
+  StartJobManager();
+  const StatusOr<std::string> id = Submit(SomeJob());
+  ASSERT_TRUE(id.ok()) << id.status();
+  const proto::AttemptId attempt = StartWorker();
+  std::vector<std::string> told;
+  ASSERT_TRUE(job_manager_
+                  ->WatchJob(*id, 100,
+                             [&](const proto::JobDetails& details, bool) { told.push_back(details.summary().state()); })
+                  .ok());
+  executor_->RunReady();
+  JobStore successor(PosixFileSystem(), scratch_.path(), "successor");
+  ASSERT_TRUE(successor.Load().ok());
+  const size_t before = told.size();
+  task_manager_->SendFinished(attempt);
+  task_manager_->SendExited(attempt);
+  executor_->RunReady();
+  EXPECT_TRUE(absl::IsAborted(replaced_)) << replaced_;
+  EXPECT_EQ(told.size(), before) << told.back();
+  EXPECT_TRUE(absl::IsUnavailable(job_manager_->GetJob(*id).status())) << "a client is to ask again";
+  EXPECT_TRUE(absl::IsUnavailable(Submit(SomeJob()).status()));
+}
+
+TEST_F(JobStoreTest, WhoHasNothingToStoreFindsThatItWasReplacedToo) {
+  StartJobManager();
+  JobStore successor(PosixFileSystem(), scratch_.path(), "successor");
+  ASSERT_TRUE(successor.Load().ok());
+  executor_->Advance(5'000);
+  EXPECT_TRUE(absl::IsAborted(replaced_)) << replaced_;
+}
+
+TEST_F(JobStoreTest, NobodyHearsOfAnEndThatIsNotStoredYet) {
+  StartJobManager();
+  const StatusOr<std::string> id = Submit(SomeJob());
+  ASSERT_TRUE(id.ok()) << id.status();
+  const proto::AttemptId attempt = StartWorker();
+  files_.SetFault([](FaultyFileSystem::Operation operation, const std::string& path) {
+    const bool hit = operation == FaultyFileSystem::Operation::kAppend && path.find("/result-") != std::string::npos;
+    return hit ? ResourceExhausted("cannot write to {}: No space left on device", path) : OkStatus();
+  });
+  task_manager_->SendFinished(attempt);
+  task_manager_->SendExited(attempt);
+  executor_->Advance(10'000);
+  const StatusOr<proto::JobDetails> waiting = job_manager_->GetJob(*id);
+  ASSERT_TRUE(waiting.ok());
+  EXPECT_EQ(waiting->summary().end_time_ms(), 0);
+  EXPECT_THAT(waiting->waiting_for(), testing::AllOf(HasSubstr("FINISHED"), HasSubstr("No space left")));
+  EXPECT_THAT(std::string(StatusMessage(job_manager_->CancelJob(*id))), HasSubstr("has already ended: FINISHED"));
+  files_.SetFault({});
+  executor_->Advance(2'000);
+  EXPECT_EQ(StateOf(*id), "FINISHED");
+  StartJobManager();
+  EXPECT_EQ(StateOf(*id), "FINISHED");
+}
+
+TEST_F(JobStoreTest, AJobThatCannotBeReadNowIsNotForgotten) {
+  StartJobManager();
+  const StatusOr<std::string> id = Submit(SomeJob());
+  ASSERT_TRUE(id.ok()) << id.status();
+  files_.SetFault([](FaultyFileSystem::Operation operation, const std::string& path) {
+    const bool hit = operation == FaultyFileSystem::Operation::kRead && BaseName(path) == "job";
+    return hit ? Unavailable("cannot read {}: Input/output error", path) : OkStatus();
+  });
+  JobStore store(files_, scratch_.path(), "unlucky");
+  EXPECT_THAT(std::string(StatusMessage(store.Load().status())), HasSubstr("Input/output error"));
+  files_.SetFault({});
+  EXPECT_THAT(Load().jobs, SizeIs(1));
+}
+
+TEST_F(JobStoreTest, AJobThatIsTakenUpWaitsForItsCheckpointsWhileTheyCannotBeRead) {
+  StartJobManager();
+  const std::string id = SubmitCheckpointed();
+  StartWorker();
+  CompleteCheckpoint();
+  files_.SetFault([](FaultyFileSystem::Operation operation, const std::string& path) {
+    const bool hit = operation == FaultyFileSystem::Operation::kRead && path.find("/log/") != std::string::npos;
+    return hit ? Unavailable("cannot read {}: Input/output error", path) : OkStatus();
+  });
+  StartJobManager();
+  executor_->Advance(5'000);
+  EXPECT_THAT(task_manager_->deploys(), IsEmpty());
+  EXPECT_THAT(job_manager_->GetJob(id)->waiting_for(), HasSubstr("Input/output error"));
+  files_.SetFault({});
+  executor_->Advance(2'000);
+  ASSERT_THAT(task_manager_->deploys(), SizeIs(1));
+  EXPECT_THAT(task_manager_->deploys()[0].checkpoints().restore_from(), HasSubstr("chk-1"));
 }
 
 TEST_F(JobStoreTest, WhatHasEndedIsKnownAndDoesNotRunAgain) {
@@ -283,7 +413,7 @@ TEST_F(JobStoreTest, TheEndIsStoredBeforeTheCheckpointsAreDeleted) {
   const proto::AttemptId attempt = StartWorker();
   std::vector<std::string> order;
   files_.SetFault([&](FaultyFileSystem::Operation operation, const std::string& path) {
-    if (operation == FaultyFileSystem::Operation::kSync && BaseName(path) == "result.tmp") order.push_back("result");
+    if (operation == FaultyFileSystem::Operation::kSync && BaseName(path) == "result-1.tmp") order.push_back("result");
     if (operation == FaultyFileSystem::Operation::kRemove && BaseName(path) == *id) order.push_back("checkpoints");
     return OkStatus();
   });
