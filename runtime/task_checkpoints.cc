@@ -220,12 +220,16 @@ void TaskCheckpoints::FinishFile(std::shared_ptr<File> file, std::vector<std::fu
   options_.io->Post([alive = alive_, file = std::move(file), first = std::move(first), then = std::move(then),
                      post = handlers_.post] {
     StatusOr<std::vector<Written>> written = file == nullptr ? std::vector<Written>() : file->Finish();
+    Status lost;
     for (const auto& before : first) {
-      if (Status done = before(); !done.ok() && written.ok()) written = std::move(done);
+      if (Status done = before(); !done.ok() && lost.ok()) lost = std::move(done);
     }
-    post([alive, then, written = std::move(written)]() mutable {
-      if (*alive) then(std::move(written));
-      return OkStatus();
+    if (!lost.ok()) written = lost;
+    post([alive, then, written = std::move(written), lost]() mutable {
+      if (!*alive) return OkStatus();
+      then(std::move(written));
+      // It cannot be made good by a later checkpoint, as state can: only a new attempt writes it again.
+      return lost;
     });
   });
 }

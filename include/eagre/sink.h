@@ -111,7 +111,7 @@ class SinkWriter {
   virtual StatusOr<std::vector<Committable>> PrepareCommit() { return std::vector<Committable>(); }
   /// At a checkpoint, after PrepareCommit: what must happen before the committables count, such as a sync of files; may
   /// be empty. It is called on another thread, which may wait, while the writer goes on, and before the checkpoint is
-  /// acknowledged; one at a time, in their order.
+  /// acknowledged; one at a time, in their order. When it fails the job does, and goes on from the checkpoint before.
   virtual std::function<Status()> TakeSync() { return nullptr; }
   /// Asked once, after Open: not null when the writer commits by transactions of its own; PrepareCommit and the
   /// committer are then not called. Owned by the writer.

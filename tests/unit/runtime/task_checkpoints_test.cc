@@ -316,6 +316,31 @@ TEST_P(TaskCheckpointsTest, ACheckpointWithoutChangesWaitsForWhatIsStillBeingWri
   }
 }
 
+// A sink's files, say, that could not be synced: what they held may be lost, so no later checkpoint can have it either.
+TEST_P(TaskCheckpointsTest, WhatAnOperatorCouldNotMakeDurableFailsItsTask) {
+  WholeState files("files", StateDistribution::kSplit, "name",
+                   {.encode = [](StateEntryWriter&) {},
+                    .restore = [](const StateEntry&) { return OkStatus(); },
+                    .before_acknowledge = [] { return [] { return Unavailable("cannot sync a file"); }; }});
+  std::vector<std::function<Status()>> mails;
+  std::vector<proto::CheckpointReport> reports;
+  TaskCheckpoints checkpoints(
+      {.files = &PosixFileSystem(), .io = &io_, .clock = &io_.clock(), .directory = directory_},
+      {.post = [&](std::function<Status()> mail) { mails.push_back(std::move(mail)); },
+       .report = [&](proto::CheckpointReport report) { reports.push_back(std::move(report)); }});
+  checkpoints.AddOperator("op", {&files});
+  checkpoints.Begin(1, io_.now_ms(), 0);
+  checkpoints.Seal(0);
+  checkpoints.AllSealed();
+  while (checkpoints.Step()) {
+  }
+  io_.RunReady();
+  ASSERT_EQ(mails.size(), 1u);
+  EXPECT_TRUE(absl::IsUnavailable(mails[0]()));
+  ASSERT_EQ(reports.size(), 1u);
+  EXPECT_EQ(reports[0].kind(), proto::CheckpointReport::DECLINE);
+}
+
 TEST_P(TaskCheckpointsTest, ARestoredSubtaskGoesOnWithItsChainAndARescaledOneBeginsANewOne) {
   Subtask subtask(directory_, io_, 0, 0);
   for (int i = 0; i < 500; ++i) Change(subtask);
