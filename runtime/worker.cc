@@ -63,7 +63,7 @@ class Worker::Impl {
     if (message.has_deploy()) return OnDeploy(message.deploy());
     if (message.has_start()) return OnStart(message.start());
     if (message.has_cancel()) return OnCancel();
-    if (message.has_checkpoint() && started_ && !over_) return attempt_->OnCheckpointCommand(message.checkpoint());
+    if (message.has_checkpoint() && runs_ && !over_) return attempt_->OnCheckpointCommand(message.checkpoint());
   }
 
   void OnLinkClosed(const Status& reason) {
@@ -138,6 +138,7 @@ class Worker::Impl {
     exchange_->ConnectPeers(addresses);
     last_report_ns_ = environment_.executor->clock().MonotonicNs();
     attempt_->Start();
+    runs_ = true;
     ScheduleReport();
   }
 
@@ -238,6 +239,7 @@ class Worker::Impl {
   TimerId report_timer_ = 0;
   int64_t last_report_ns_ = 0;
   bool started_ = false;
+  bool runs_ = false;  // it could be started
   bool finished_ = false;
   bool over_ = false;
 };

@@ -8,6 +8,7 @@
 #include <eagre/eagre.h>
 
 #include "proto/control.pb.h"
+#include "tests/sim/sim_file_system.h"
 #include "tests/sim/sim_network.h"
 #include "tests/sim/sim_scheduler.h"
 #include "tests/sim/sim_slot_runner.h"
@@ -27,6 +28,7 @@ class WorkerTest : public ::testing::Test {
  protected:
   WorkerTest() : data_network_(network_.NewDataNetwork()) {
     WorkerEnvironment environment{.executor = &executor_,
+                                  .files = &files_,
                                   .coordinators = &coordinators_,
                                   .slots = &slots_,
                                   .network = data_network_.get(),
@@ -63,6 +65,8 @@ class WorkerTest : public ::testing::Test {
   }
 
   SimScheduler scheduler_{1};
+  SimDisk disk_{scheduler_};
+  SimFiles files_{scheduler_, disk_, nullptr};
   SimNetwork network_{scheduler_, {}};
   SimSlotRunnerFactory slots_{scheduler_};
   SimExecutor executor_{scheduler_, "worker"};
@@ -75,6 +79,28 @@ class WorkerTest : public ::testing::Test {
   std::vector<FromWorker> received_;
   bool done_ = false;
 };
+
+// The JobManager triggers checkpoints until it has heard of the failure.
+TEST_F(WorkerTest, AWorkerThatCouldNotBeStartedOutlivesACheckpoint) {
+  const std::unique_ptr<StreamGraph> graph = CountToTenThousand();
+  proto::TaskManagerToWorker message;
+  *message.mutable_deploy()->mutable_graph() = BuildJobGraph(*graph)->job_graph;
+  message.mutable_deploy()->add_job_slots(0);
+  message.mutable_deploy()->mutable_checkpoints()->set_directory("/checkpoints");
+  message.mutable_deploy()->mutable_checkpoints()->set_restore_from("/checkpoints/chk-1");
+  Send(message);
+  ASSERT_TRUE(Await(FromWorker::kReady));
+  message.mutable_start()->add_peers()->add_job_slots(0);
+  Send(message);
+  message.mutable_checkpoint()->set_checkpoint_id(2);
+  Send(message);
+  ASSERT_TRUE(Await(FromWorker::kFailed));
+  EXPECT_NE(received_.back().failed().failure().message().find("/checkpoints/chk-1"), std::string::npos);
+  scheduler_.RunUntil([] { return false; }, 1'000);
+  message.mutable_cancel();
+  Send(message);
+  EXPECT_TRUE(scheduler_.RunUntil([&] { return done_; }, 60'000));
+}
 
 TEST_F(WorkerTest, AFinishedWorkerHasNothingMoreToSayAndStaysUntilItIsCancelled) {
   const std::unique_ptr<StreamGraph> graph = CountToTenThousand();
