@@ -56,8 +56,9 @@ void PoisonHunt::Explain(proto::FailureInfo& failure) const {
   const std::optional<RecordOrigin> origin = RecordOrigin::Decode(failure.origin());
   if (!origin) {
     failure.set_message(
-        fmt::format("{}\nIt was not processing a record: in a timer, a window that fired, or at a checkpoint. So none "
-                    "can be named.",
+        fmt::format("{}\nIt was not processing a record whose origin is known: it was in a timer, a window that fired, "
+                    "at a checkpoint, or at a record that was in flight in the unaligned checkpoint that the job was "
+                    "restored from. So none can be named.",
                     failure.message()));
     return;
   }

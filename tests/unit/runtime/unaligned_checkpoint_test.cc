@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "eagre/testing/fake_operator_context.h"
 #include "runtime/key_groups.h"
+#include "runtime/piecewise_operator.h"
 #include "runtime/ring_channel.h"
 #include "runtime/task.h"
 #include "tests/testing/manual_executor.h"
@@ -211,7 +212,8 @@ struct Shape {
   int sources = 2;
   int counters = 2;
   int sinks = 2;
-  bool chained = false;  // the sinks are in the counters' tasks; then there are as many
+  bool chained = false;   // the sinks are in the counters' tasks; then there are as many
+  bool blocking = false;  // the counters are handed one record at a time, and barriers overtake between two of them
 };
 
 constexpr const char* kSourceId = "source";
@@ -252,6 +254,7 @@ class Network {
     for (int i = 0; i < shape.counters; ++i) {
       std::vector<ChainNode> nodes(shape.chained ? 2 : 1);
       nodes[0].op = std::make_unique<CountKeys>(violations_);
+      if (shape.blocking) nodes[0].op = std::make_unique<PiecewiseOperator>(std::move(nodes[0].op));
       std::vector<std::string> ids = {kCountId};
       if (shape.chained) {
         nodes[0].ports.push_back({.output = std::make_unique<Output>(TypedBatch<int64_t>::Type(), budget_)});
@@ -553,7 +556,8 @@ TEST_P(UnalignedCheckpointTest, ARestoredJobComesToTheResultOfAnUninterruptedOne
     Shape shape{.sources = 1 + static_cast<int>(random_.Below(3)),
                 .counters = 1 + static_cast<int>(random_.Below(3)),
                 .sinks = 1 + static_cast<int>(random_.Below(3)),
-                .chained = random_.Below(2) == 0};
+                .chained = random_.Below(2) == 0,
+                .blocking = random_.Below(2) == 0};
     if (shape.chained) shape.sinks = shape.counters;
     return shape;
   };
