@@ -81,6 +81,10 @@ int64_t FaultInjector::RestartNs() {
   return scheduler_.OneIn(10) ? ChooseMs(1'000, 15'000) : ChooseMs(1, 300);
 }
 
+int64_t FaultInjector::DiskTroubleNs() {
+  return scheduler_.OneIn(6) ? ChooseMs(500, 15'000) : ChooseMs(1, 300);
+}
+
 bool FaultInjector::Inject(Kind kind) {
   switch (kind) {
     case Kind::kKillWorker: return cluster_.KillWorker();
@@ -99,12 +103,21 @@ bool FaultInjector::Inject(Kind kind) {
     case Kind::kStopProcess:
       return cluster_.StopProcess(scheduler_.OneIn(8) ? ChooseMs(1'000, 20'000) : ChooseMs(1, 500));
     case Kind::kReplaceJobManager: return cluster_.ReplaceJobManager(ChooseMs(1, 8'000), ChooseMs(1, 5'000));
+    case Kind::kReplaceAmongOperations:
+      return cluster_.ReplaceJobManagerAmongOperations(scheduler_.Choose(0, 40), ChooseMs(1, 8'000),
+                                                       ChooseMs(1, 5'000));
     case Kind::kBreakControlLink: return cluster_.BreakControlLink();
     case Kind::kBreakDataConnection: return cluster_.BreakDataConnection();
     case Kind::kIsolateMachine: {
       const int machine = static_cast<int>(scheduler_.Choose(0, cluster_.machines() - 1));
       const int64_t ns = scheduler_.OneIn(6) ? ChooseMs(1'000, 30'000) : ChooseMs(1, 800);
       cluster_.network().Isolate(machine, scheduler_.now_ns() + ns);
+      return true;
+    }
+    case Kind::kFillDisk: cluster_.disk().FillUpUntil(scheduler_.now_ns() + DiskTroubleNs()); return true;
+    case Kind::kFailDisk: {
+      const int64_t one_in = scheduler_.OneIn(4) ? 1 : scheduler_.Choose(2, 40);
+      cluster_.disk().FailUntil(scheduler_.now_ns() + DiskTroubleNs(), one_in);
       return true;
     }
     case Kind::kKinds: break;

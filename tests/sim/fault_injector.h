@@ -44,14 +44,18 @@ class FaultInjector {
     kCrashAmongOperations,
     kStopProcess,
     kReplaceJobManager,
+    kReplaceAmongOperations,
     kBreakControlLink,
     kBreakDataConnection,
     kIsolateMachine,
+    kFillDisk,
+    kFailDisk,
     kKinds,
   };
   void ScheduleNext();
   bool Inject(Kind kind);
   int64_t RestartNs();
+  int64_t DiskTroubleNs();
   int64_t ChooseMs(int64_t low, int64_t high) { return scheduler_.Choose(low, high) * 1'000'000; }
   int AnyTaskManager() { return static_cast<int>(scheduler_.Choose(1, cluster_.machines() - 1)); }
 

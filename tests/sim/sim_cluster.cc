@@ -13,7 +13,6 @@
 #include "taskmanager/artifact_fetcher.h"
 #include "taskmanager/task_manager.h"
 #include "taskmanager/worker_launcher.h"
-#include "tests/sim/sim_slot_runner.h"
 
 namespace eagre {
 namespace {
@@ -21,7 +20,7 @@ namespace {
 constexpr char kStoreFolder[] = "/ha";
 constexpr char kLibrary[] = "/libraries/job.so";
 constexpr size_t kMetricBytes = size_t{64} << 10;
-constexpr int64_t kNsPerMs = 1'000'000;
+constexpr int64_t kWatchIntervalMs = 10'000;
 
 }  // namespace
 
@@ -33,12 +32,13 @@ struct SimCluster::JobManagerProcess {
         process{.name = "jobmanager", .machine = kJobManager},
         files(cluster.scheduler_, cluster.disk_, &process, &cluster.options_.files),
         store(files, kStoreFolder, NewHexId(cluster.random_)),
-        io(cluster.scheduler_, "jobmanager-io", &process),
+        io(cluster.scheduler_, "jobmanager-io", &process, cluster.options_.io_delay_ns),
         executor(cluster.scheduler_, "jobmanager", &process) {
     JobManagerOptions options{.version = "sim"};
     options.io = &io;
     options.files = &files;
     options.store = &store;
+    options.on_replaced = [this, &cluster](const Status&) { cluster.OnReplaced(*this); };
     job_manager = std::make_unique<JobManager>(executor, cluster.random_, std::move(options));
   }
 
@@ -66,10 +66,10 @@ struct SimCluster::WorkerProcess {
         process{.name = "worker", .machine = machine},
         files(cluster.scheduler_, cluster.disk_, &process, &cluster.options_.files),
         metrics(kMetricBytes),
-        io(cluster.scheduler_, "worker-io", &process),
+        io(cluster.scheduler_, "worker-io", &process, cluster.options_.io_delay_ns),
         coordinators(cluster.scheduler_, "coordinator", &process),
         executor(cluster.scheduler_, "worker", &process),
-        slots(cluster.scheduler_, &process),
+        slots(cluster.scheduler_, &process, cluster.options_.pace),
         network(cluster.network_.NewDataNetwork(&process)) {
     environment = {
         .executor = &executor,
@@ -82,7 +82,7 @@ struct SimCluster::WorkerProcess {
         .load_job = [this, &cluster](const proto::DeployWorker& deploy) -> StatusOr<std::unique_ptr<StreamGraph>> {
           Configuration config;
           EAGRE_RETURN_IF_ERROR(config.SetAll(deploy.config(), "deployed"));
-          return cluster.build_(std::move(config), files);
+          return cluster.build_(std::move(config), {cluster.scheduler_, files, &executor});
         }};
   }
 
@@ -228,6 +228,9 @@ void SimCluster::StartJobManager() {
 void SimCluster::Recover(JobManagerProcess& started) {
   auto loaded = started.store.Load();
   if (!started.process.alive) return;
+  // It ends, saying why, and whoever watches over it starts it again.
+  constexpr int64_t kRestartMs = 300;
+  if (!loaded.ok() && disk_.in_trouble()) return Kill(started.process, FewMs(kRestartMs), 0);
   if (!loaded.ok()) {
     problems_.push_back(fmt::format("the job store cannot be loaded: {}", StatusMessage(loaded.status())));
     return;
@@ -236,6 +239,7 @@ void SimCluster::Recover(JobManagerProcess& started) {
     problems_.push_back(fmt::format("a stored job is lost: {}", StatusMessage(damaged)));
   }
   for (proto::JobDetails& result : loaded->results) started.job_manager->RecoverResult(std::move(result));
+  if (!loaded->jobs.empty() && !ended_as_.empty()) problems_.emplace_back("a job that has ended is run once more");
   for (const JobStore::Job& job : loaded->jobs) {
     auto artifact = std::make_shared<StoredArtifact>();
     artifact->path = kLibrary;
@@ -243,6 +247,25 @@ void SimCluster::Recover(JobManagerProcess& started) {
     if (!recovered.ok()) problems_.push_back(fmt::format("a job is not recovered: {}", StatusMessage(recovered)));
   }
   started.accepting = true;
+  if (!job_id_.empty()) Watch(started);
+}
+
+// As a client that is attached to it.
+void SimCluster::Watch(JobManagerProcess& job_manager) {
+  const auto watch =
+      job_manager.job_manager->WatchJob(job_id_, kWatchIntervalMs, [this](const proto::JobDetails& details, bool last) {
+        if (!last) return;
+        if (ended_as_.empty()) ended_as_ = details.summary().state();
+        if (ended_as_ == details.summary().state()) return;
+        problems_.push_back(fmt::format("the job is {} and was told to be {}", details.summary().state(), ended_as_));
+      });
+  if (!watch.ok()) problems_.push_back(fmt::format("the job cannot be watched: {}", StatusMessage(watch.status())));
+}
+
+// It ends itself. Whoever watches over it starts none that would replace its own successor.
+void SimCluster::OnReplaced(JobManagerProcess& replaced) {
+  if (job_manager_ == &replaced) problems_.emplace_back("a JobManager that nobody has replaced ended itself");
+  replaced.executor.Post([this, &replaced] { Kill(replaced.process, 0, 0); });
 }
 
 void SimCluster::StartTaskManager(TaskManagerNode& node) {
@@ -366,7 +389,7 @@ Status SimCluster::Submit(JobBuilder build, const std::map<std::string, std::str
   }
   Configuration client_config;
   EAGRE_RETURN_IF_ERROR(client_config.SetAll(config, "-D"));
-  const std::unique_ptr<StreamGraph> graph = build_(std::move(client_config), files_);
+  const std::unique_ptr<StreamGraph> graph = build_(std::move(client_config), {scheduler_, files_, nullptr});
   EAGRE_ASSIGN_OR_RETURN(const ChainedGraph chained, BuildJobGraph(*graph));
   proto::SubmitJobHeader header;
   *header.mutable_graph() = chained.job_graph;
@@ -382,6 +405,7 @@ Status SimCluster::Submit(JobBuilder build, const std::map<std::string, std::str
     return Internal("the job was not submitted within a minute of virtual time");
   }
   EAGRE_ASSIGN_OR_RETURN(job_id_, *submitted);
+  Watch(*job_manager_);
   return OkStatus();
 }
 
@@ -396,7 +420,7 @@ StatusOr<proto::JobDetails> SimCluster::RunJob(
     const std::function<std::unique_ptr<StreamGraph>(Configuration config)>& build,
     const std::map<std::string, std::string>& config, int64_t limit_ms) {
   EAGRE_RETURN_IF_ERROR(
-      Submit([build](Configuration configuration, FileSystem&) { return build(std::move(configuration)); }, config));
+      Submit([build](Configuration configuration, auto&) { return build(std::move(configuration)); }, config));
   proto::JobDetails last;
   bool ended = false;
   EAGRE_RETURN_IF_ERROR(job_manager_->job_manager
@@ -473,7 +497,7 @@ bool SimCluster::DieAmongOperations(int machine, int64_t operations, bool whole_
   }));
   if (chosen == nullptr) return false;
   chosen->operations_left = operations;
-  chosen->die = [this, chosen, whole_machine, restart_ns] {
+  chosen->interrupt = [this, chosen, whole_machine, restart_ns] {
     if (whole_machine) {
       CrashMachine(chosen->machine, restart_ns, 0);
     } else {
@@ -511,6 +535,15 @@ bool SimCluster::ReplaceJobManager(int64_t stopped_ns, int64_t left_ns) {
   After(stopped_ns + left_ns, [this, id] {
     if (const auto found = job_managers_.find(id); found != job_managers_.end()) Kill(found->second->process, 0, 0);
   });
+  return true;
+}
+
+bool SimCluster::ReplaceJobManagerAmongOperations(int64_t operations, int64_t stopped_ns, int64_t left_ns) {
+  if (job_manager_ == nullptr || job_manager_->process.operations_left >= 0) return false;
+  job_manager_->process.operations_left = operations;
+  job_manager_->process.interrupt = [this, id = job_manager_->id, stopped_ns, left_ns] {
+    if (job_manager_ != nullptr && job_manager_->id == id) ReplaceJobManager(stopped_ns, left_ns);
+  };
   return true;
 }
 

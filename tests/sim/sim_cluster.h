@@ -19,6 +19,7 @@
 #include "tests/sim/sim_file_system.h"
 #include "tests/sim/sim_network.h"
 #include "tests/sim/sim_scheduler.h"
+#include "tests/sim/sim_slot_runner.h"
 
 namespace eagre {
 
@@ -27,12 +28,21 @@ struct SimClusterOptions {
   int slots_each = 2;
   SimNetworkOptions network;
   SimFileFaults files;
+  SimSlotPace pace;
+  int64_t io_delay_ns = 20'000;  // before the threads that write checkpoints turn to something, at most
+};
+
+// What a process that a job's graph is built in has for it.
+struct SimSurroundings {
+  SimScheduler& scheduler;
+  FileSystem& files;
+  Executor* executor;  // null in the client, where nothing runs
 };
 
 class SimCluster {
  public:
-  // Builds the job's graph, in the client and again in every worker; `files` are those of the process.
-  using JobBuilder = std::function<std::unique_ptr<StreamGraph>(Configuration config, FileSystem& files)>;
+  // Builds the job's graph, in the client and again in every worker, which outlives what is made of it there.
+  using JobBuilder = std::function<std::unique_ptr<StreamGraph>(Configuration config, const SimSurroundings& in)>;
 
   SimCluster(uint64_t seed, SimClusterOptions options);
   ~SimCluster();
@@ -59,8 +69,11 @@ class SimCluster {
   bool DieAmongOperations(int machine, int64_t operations, bool whole_machine, int64_t restart_ns);
   // Some process stands still for so long.
   bool StopProcess(int64_t ns);
-  // The JobManager stands still and is taken for dead: another is started. Later the first goes on, until it is killed.
+  // The JobManager stands still and is taken for dead: another is started. Later the first goes on; if it does not end
+  // itself it is killed.
   bool ReplaceJobManager(int64_t stopped_ns, int64_t left_ns);
+  // The same after so many file operations more.
+  bool ReplaceJobManagerAmongOperations(int64_t operations, int64_t stopped_ns, int64_t left_ns);
   bool BreakControlLink();
   bool BreakDataConnection();
 
@@ -81,6 +94,8 @@ class SimCluster {
 
   void StartJobManager();
   void Recover(JobManagerProcess& started);
+  void Watch(JobManagerProcess& job_manager);
+  void OnReplaced(JobManagerProcess& replaced);
   void StartTaskManager(TaskManagerNode& node);
   std::unique_ptr<Link> ConnectToJobManager(SimProcess& task_manager);
   void EndWorker(WorkerProcess& ended);
@@ -104,6 +119,7 @@ class SimCluster {
   SeededRandom random_;
   JobBuilder build_;
   std::string job_id_;
+  std::string ended_as_;  // what clients were told of the job's end; empty: nothing yet
   std::vector<std::string> problems_;
   std::map<uint64_t, std::unique_ptr<JobManagerProcess>> job_managers_;
   std::map<uint64_t, std::unique_ptr<WorkerProcess>> workers_;

@@ -30,6 +30,7 @@ struct SimDisk::Node {
   std::string content;
   std::string synced;
   int writer = -1;
+  bool sync_failed = false;
 
   // Of a folder: the same. A change gives names other files, or none.
   struct Change {
@@ -159,20 +160,32 @@ void SimDisk::LoseEntries(Node& folder, int machine) {
 
 // ---- operations ----
 
-Status SimFiles::Begin(std::string_view operation, const std::string& path) {
+Status SimFiles::CheckDisk(std::string_view operation, const std::string& path, bool needs_room) {
+  const int64_t now_ns = scheduler_.now_ns();
+  if (needs_room && now_ns < disk_.full_until_ns_) {
+    return Failed(operation, path, absl::StatusCode::kResourceExhausted, "No space left on device");
+  }
+  if (now_ns < disk_.fails_until_ns_ && scheduler_.OneIn(disk_.fails_one_in_)) {
+    return Failed(operation, path, absl::StatusCode::kUnavailable, "Input/output error");
+  }
+  return OkStatus();
+}
+
+Status SimFiles::Begin(std::string_view operation, const std::string& path, bool needs_room) {
   scheduler_.Trace(operation, Hash64(path));
   if (process_ == nullptr) return OkStatus();
   const auto dead = [&] { return Failed(operation, path, absl::StatusCode::kUnavailable, "the process is dead"); };
   if (!process_->alive) return dead();
   if (process_->operations_left >= 0 && process_->operations_left-- == 0) {
-    process_->die();
-    return dead();
+    process_->interrupt();
+    if (process_->stopped) scheduler_.Block(0);
+    if (!process_->alive) return dead();
   }
   if (faults_ != nullptr && faults_->slow_one_in > 0 && process_->may_block && scheduler_.OneIn(faults_->slow_one_in)) {
     ++*faults_->slow_operations;
     scheduler_.Block(scheduler_.Choose(0, faults_->slow_ns));
   }
-  return process_->alive ? OkStatus() : dead();
+  return process_->alive ? CheckDisk(operation, path, needs_room) : dead();
 }
 
 void SimFiles::Change(SimDisk::Node& folder, std::vector<std::pair<std::string, SimDisk::NodePtr>> entries) {
@@ -214,16 +227,25 @@ class SimFiles::Writable final : public WritableFile {
   }
   Status Flush() override {
     if (buffer_.empty()) return OkStatus();
-    EAGRE_RETURN_IF_ERROR(files_.Begin("write to", path_));
-    node_->content += std::exchange(buffer_, "");
+    const Status begun = files_.Begin("write to", path_, /*needs_room=*/true);
+    std::string bytes = std::exchange(buffer_, "");
+    if (!begun.ok()) {
+      if (files_.process_ != nullptr && !files_.process_->alive) return begun;
+      bytes.resize(static_cast<size_t>(files_.scheduler_.Choose(0, static_cast<int64_t>(bytes.size()))));
+    }
+    node_->content += bytes;
     node_->modified_ms = files_.scheduler_.clock().NowMs();
     node_->writer = files_.machine();
-    return OkStatus();
+    return begun;
   }
   Status Sync() override {
     EAGRE_RETURN_IF_ERROR(Flush());
-    EAGRE_RETURN_IF_ERROR(files_.Begin("sync", path_));
-    if (!files_.disk_.ignores_file_syncs_) node_->synced = node_->content;
+    const Status begun = files_.Begin("sync", path_);
+    if (!begun.ok()) {
+      node_->sync_failed = true;
+      return begun;
+    }
+    if (!files_.disk_.ignores_file_syncs_ && !node_->sync_failed) node_->synced = node_->content;
     return OkStatus();
   }
   Status Close() override {
@@ -252,7 +274,7 @@ StatusOr<std::unique_ptr<ReadableFile>> SimFiles::OpenForRead(const std::string&
 }
 
 StatusOr<std::unique_ptr<WritableFile>> SimFiles::OpenForWrite(const std::string& path, OpenMode mode) {
-  EAGRE_RETURN_IF_ERROR(Begin("create", path));
+  EAGRE_RETURN_IF_ERROR(Begin("create", path, /*needs_room=*/true));
   EAGRE_ASSIGN_OR_RETURN(const auto where, disk_.FindParent(path, "write", machine()));
   const auto found = where.first->entries.find(where.second);
   SimDisk::NodePtr node;
@@ -267,6 +289,7 @@ StatusOr<std::unique_ptr<WritableFile>> SimFiles::OpenForWrite(const std::string
     if (mode == OpenMode::kTruncate && !node->content.empty()) {
       node->content.clear();
       node->writer = machine();
+      node->sync_failed = false;
     }
   }
   return std::make_unique<Writable>(*this, path, std::move(node));
@@ -289,7 +312,7 @@ Status SimFiles::Rename(const std::string& from, const std::string& to) {
 }
 
 Status SimFiles::Link(const std::string& from, const std::string& to) {
-  EAGRE_RETURN_IF_ERROR(Begin("link", to));
+  EAGRE_RETURN_IF_ERROR(Begin("link", to, /*needs_room=*/true));
   EAGRE_ASSIGN_OR_RETURN(const auto source, disk_.FindParent(from, "link", machine()));
   EAGRE_ASSIGN_OR_RETURN(const auto target, disk_.FindParent(to, "link to", machine()));
   const auto found = source.first->entries.find(source.second);
@@ -328,7 +351,7 @@ StatusOr<std::vector<FileInfo>> SimFiles::List(const std::string& directory) {
 }
 
 Status SimFiles::CreateDirectories(const std::string& path) {
-  EAGRE_RETURN_IF_ERROR(Begin("create the folder", path));
+  EAGRE_RETURN_IF_ERROR(Begin("create the folder", path, /*needs_room=*/!disk_.Find(path, machine())));
   for (size_t end = 0; end < path.size();) {
     end = std::min(path.find('/', end + 1), path.size());
     const std::string folder = path.substr(0, end);

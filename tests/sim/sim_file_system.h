@@ -6,8 +6,13 @@
 //   - of a folder, the creations, links, renames and removals since its last SyncDirectory survive up to some point, in
 //     each folder for itself. A folder that was made is an entry of its parent like any other.
 // What another machine has seen of it is on the disk, and goes with that only.
+//
+// It may be full, or fail, for a while. What a file holds when its Sync fails is never synced any more, though later
+// ones succeed, as on Linux.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -29,6 +34,16 @@ class SimDisk {
   void Crash(int machine);
   // The same of all machines, and of the disk itself.
   void CrashAll();
+
+  // ---- for a while; what belongs to no process goes on ----
+  // Nothing new has room: ENOSPC. A part of what is written may have.
+  void FillUpUntil(int64_t until_ns) { full_until_ns_ = until_ns; }
+  // Of the operations one in so many fails: EIO.
+  void FailUntil(int64_t until_ns, int64_t one_in) {
+    fails_until_ns_ = until_ns;
+    fails_one_in_ = one_in;
+  }
+  bool in_trouble() const { return scheduler_.now_ns() < std::max(full_until_ns_, fails_until_ns_); }
 
   // ---- for tests of what others promise ----
   // Syncs have no effect from now on.
@@ -54,6 +69,9 @@ class SimDisk {
 
   SimScheduler& scheduler_;
   const NodePtr root_;
+  int64_t full_until_ns_ = 0;
+  int64_t fails_until_ns_ = 0;
+  int64_t fails_one_in_ = 1;
   bool ignores_file_syncs_ = false;
   bool ignores_folder_syncs_ = false;
 };
@@ -87,8 +105,9 @@ class SimFiles final : public FileSystem {
  private:
   class Readable;
   class Writable;
-  // Before every operation: in the trace, and a moment at which the process may die or stand still.
-  Status Begin(std::string_view operation, const std::string& path);
+  // Before every operation: in the trace, and a moment at which the process may die or stand still, and the disk fail.
+  Status Begin(std::string_view operation, const std::string& path, bool needs_room = false);
+  Status CheckDisk(std::string_view operation, const std::string& path, bool needs_room);
   void Change(SimDisk::Node& folder, std::vector<std::pair<std::string, SimDisk::NodePtr>> entries);
   int machine() const { return process_ == nullptr ? -1 : process_->machine; }
 

@@ -203,11 +203,45 @@ TEST(SimFileSystemTest, TheDeathOfAProcessLosesWhatItHadNotFlushed) {
 TEST(SimFileSystemTest, AProcessDiesBetweenTwoOperations) {
   World world(1);
   world.process().operations_left = 2;
-  world.process().die = [&world] { world.process().alive = false; };
+  world.process().interrupt = [&world] { world.process().alive = false; };
   EXPECT_TRUE(world.files(1).CreateDirectories("/data/a").ok());
   EXPECT_TRUE(world.files(1).CreateDirectories("/data/b").ok());
   EXPECT_FALSE(world.files(1).CreateDirectories("/data/c").ok());
   EXPECT_EQ(world.outside().List("/data")->size(), 2u);
+}
+
+TEST(SimFileSystemTest, AFullDiskTakesNothingNewUntilItHasRoomAgain) {
+  World world(1);
+  ASSERT_TRUE(world.files(1).WriteFile("/data/a", "a").ok());
+  world.disk().FillUpUntil(world.scheduler().now_ns() + 1'000'000);
+  EXPECT_TRUE(world.disk().in_trouble());
+  EXPECT_TRUE(absl::IsResourceExhausted(world.files(1).WriteFile("/data/b", "b")));
+  EXPECT_TRUE(absl::IsResourceExhausted(world.files(1).CreateDirectories("/data/folder")));
+  EXPECT_EQ(*world.files(1).ReadFile("/data/a"), "a");
+  EXPECT_TRUE(world.files(1).Remove("/data/a").ok());
+  EXPECT_TRUE(world.outside().WriteFile("/data/c", "c").ok()) << "of no process";
+  world.scheduler().RunUntil([] { return false; }, 2);
+  EXPECT_FALSE(world.disk().in_trouble());
+  EXPECT_TRUE(world.files(1).WriteFile("/data/b", "b").ok());
+}
+
+TEST(SimFileSystemTest, WhatAFailedSyncLeftBehindIsNotSyncedByALaterOne) {
+  std::set<std::string> outcomes;
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    World world(seed);
+    auto file = world.files(1).OpenForWrite("/data/a", OpenMode::kTruncate);
+    ASSERT_TRUE(file.ok());
+    ASSERT_TRUE((*file)->Append("bytes").ok());
+    ASSERT_TRUE((*file)->Flush().ok());
+    ASSERT_TRUE(world.files(1).SyncDirectory("/data").ok());
+    world.disk().FailUntil(world.scheduler().now_ns() + 1'000'000, /*one_in=*/1);
+    EXPECT_TRUE(absl::IsUnavailable((*file)->Sync()));
+    world.scheduler().RunUntil([] { return false; }, 2);
+    EXPECT_TRUE((*file)->Sync().ok());
+    world.disk().CrashAll();
+    outcomes.insert(world.Read("/data/a"));
+  }
+  EXPECT_THAT(outcomes, IsSupersetOf({"", "bytes"}));
 }
 
 TEST(SimFileSystemTest, AThreadThatWaitsForTheDiskHoldsUpNobodyElse) {

@@ -168,7 +168,7 @@ void SimExecutor::Post(Closure task) {
   if (!thread_.alive()) return;
   posted_.push_back(std::move(task));
   scheduler_.Schedule(
-      scheduler_.Choose(0, 20'000), name_,
+      scheduler_.Choose(0, most_delay_ns_), name_,
       [this] {
         Closure next = std::move(posted_.front());
         posted_.pop_front();

@@ -30,9 +30,9 @@ struct SimProcess {
   bool stopped = false;     // as by SIGSTOP: what is due waits
   bool may_block = true;    // file operations may take their time
   int running_threads = 0;  // that stand in a call
-  // File operations until it dies in the midst of its work; negative: it does not.
+  // File operations until something happens to it in the midst of its work: it dies or is stopped; negative: nothing.
   int64_t operations_left = -1;
-  std::function<void()> die;
+  std::function<void()> interrupt;
 };
 
 class SimThread;
@@ -132,11 +132,12 @@ class SimThread {
   bool running_ = false;
 };
 
-// An Executor on the scheduler: what is posted runs in order, each after a random moment.
+// An Executor on the scheduler: what is posted runs in order, each after a random moment, of `most_delay_ns` at most.
 class SimExecutor final : public Executor {
  public:
-  SimExecutor(SimScheduler& scheduler, std::string_view name, SimProcess* process = nullptr)
-      : scheduler_(scheduler), name_(name), thread_(scheduler, process) {}
+  SimExecutor(SimScheduler& scheduler, std::string_view name, SimProcess* process = nullptr,
+              int64_t most_delay_ns = 20'000)
+      : scheduler_(scheduler), name_(name), most_delay_ns_(most_delay_ns), thread_(scheduler, process) {}
   void Post(Closure task) override;
   TimerId PostAfter(int64_t delay_ms, Closure task) override;
   void Cancel(TimerId timer) override { scheduler_.Cancel(timer); }
@@ -145,6 +146,7 @@ class SimExecutor final : public Executor {
  private:
   SimScheduler& scheduler_;
   const std::string_view name_;  // a literal
+  const int64_t most_delay_ns_;
   std::deque<Closure> posted_;
   SimThread thread_;  // destroyed before what was posted: no event refers to it then
 };

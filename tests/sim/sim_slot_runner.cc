@@ -6,11 +6,14 @@
 #include "runtime/slot.h"
 
 namespace eagre {
-namespace {
 
 class SimSlotRunner final : public SlotRunner {
  public:
-  SimSlotRunner(SimScheduler& scheduler, SimProcess* process) : scheduler_(scheduler), thread_(scheduler, process) {}
+  explicit SimSlotRunner(SimSlotRunnerFactory& factory)
+      : factory_(factory),
+        scheduler_(factory.scheduler_),
+        step_ns_(factory.pace_.step_ns >> 2 * scheduler_.Choose(0, 2)),
+        thread_(factory.scheduler_, factory.process_) {}
   ~SimSlotRunner() override { scheduler_.Cancel(event_); }
 
   void Start(Slot& slot) override {
@@ -44,14 +47,18 @@ class SimSlotRunner final : public SlotRunner {
   void Step() {
     stepping_ = true;
     woken_ = false;
+    SimSlotRunnerFactory::StepClock::Turn turn{.step_ns = step_ns_};
+    // Within a turn another slot may have one, when this one waits for the disk.
+    auto* const outer = std::exchange(factory_.clock_.turn_, &turn);
     const Slot::Outcome outcome = slot_->Step();
+    factory_.clock_.turn_ = outer;
     stepping_ = false;
     scheduler_.Trace("stepped", outcome.progress);
     if (outcome.done) {
       done_ = true;
       return;
     }
-    if (outcome.progress || woken_) return ScheduleStep(scheduler_.Choose(1'000, 200'000));
+    if (outcome.progress || woken_) return ScheduleStep(turn.spent_ns + scheduler_.Choose(1'000, 200'000) + PauseNs());
     parked_ = true;
     if (outcome.wake_up_ms == kMaxWatermark) return;
     // It may be due within this millisecond: time passes all the same.
@@ -61,7 +68,14 @@ class SimSlotRunner final : public SlotRunner {
         wait_ns, "timer", [this] { Step(); }, &thread_);
   }
 
+  int64_t PauseNs() {
+    const SimSlotPace& pace = factory_.pace_;
+    return pace.pause_one_in > 0 && scheduler_.OneIn(pace.pause_one_in) ? scheduler_.Choose(0, pace.pause_ns) : 0;
+  }
+
+  SimSlotRunnerFactory& factory_;
   SimScheduler& scheduler_;
+  const int64_t step_ns_;
   SimThread thread_;
   Slot* slot_ = nullptr;
   uint64_t event_ = 0;
@@ -71,10 +85,14 @@ class SimSlotRunner final : public SlotRunner {
   bool done_ = false;
 };
 
-}  // namespace
+int64_t SimSlotRunnerFactory::StepClock::MonotonicNs() const {
+  if (turn_ == nullptr) return scheduler_.now_ns();
+  if (turn_->step_ns > 0) turn_->spent_ns += scheduler_.Choose(0, turn_->step_ns);
+  return scheduler_.now_ns() + turn_->spent_ns;
+}
 
 std::unique_ptr<SlotRunner> SimSlotRunnerFactory::Create(const std::string&) {
-  return std::make_unique<SimSlotRunner>(scheduler_, process_);
+  return std::make_unique<SimSlotRunner>(*this);
 }
 
 }  // namespace eagre

@@ -29,6 +29,12 @@ struct Setting {
   int parallelism = 2;
   int64_t records = 0;
   double records_per_second = 0;
+  int64_t window_ms = 0;
+  bool blocking = false;
+  int64_t pause_one_in = 0;  // batches before which a sink pauses; 0: none
+  int64_t pause_ms = 0;      // at most
+  int64_t io_delay_ns = 0;
+  SimSlotPace pace;
   int64_t faults_ms = 0;  // so long there are faults
   std::map<std::string, std::string> config;
 
@@ -45,6 +51,15 @@ struct Setting {
     while (setting.task_managers * setting.slots_each < setting.parallelism) ++setting.task_managers;
     setting.records = one_of({1'500, 2'500});
     setting.records_per_second = static_cast<double>(one_of({1'000, 3'000, 10'000}));
+    setting.window_ms = one_of({50, 200});
+    setting.blocking = random.Below(4) == 0;
+    // Long ones are rare, so that the job comes to its end.
+    setting.pause_ms = one_of({0, 10, 100, 1'000});
+    setting.pause_one_in = setting.pause_ms == 0 ? 0 : std::max<int64_t>(2, setting.pause_ms / 10);
+    setting.io_delay_ns = one_of({20'000, 5'000'000, 50'000'000});
+    setting.pace = {.step_ns = one_of({0, 300'000, 2'000'000}),
+                    .pause_one_in = one_of({0, 20, 200}),
+                    .pause_ns = one_of({10'000'000, 100'000'000})};
     setting.faults_ms = one_of({500, 1'500, 3'000});
     setting.config = {{"parallelism.default", std::to_string(setting.parallelism)},
                       {"execution.checkpointing.interval", fmt::format("{}ms", one_of({10, 30, 100}))},
@@ -56,23 +71,50 @@ struct Setting {
                       {"restart-strategy.fixed-delay.attempts", "1000000"},
                       {"restart-strategy.fixed-delay.delay", fmt::format("{}ms", one_of({1, 10, 200}))},
                       {"taskmanager.memory.segment-size", fmt::format("{}b", one_of({256, 1'024}))},
-                      {"taskmanager.network.memory.buffers-per-channel", std::to_string(one_of({2, 4}))}};
+                      {"taskmanager.network.memory.buffers-per-channel", std::to_string(one_of({2, 4}))},
+                      {"taskmanager.network.queue-batches", std::to_string(one_of({2, 8}))},
+                      {"pipeline.auto-watermark-interval", fmt::format("{}ms", one_of({10, 50, 200}))},
+                      {"execution.checkpointing.unaligned.max-in-flight-size", one_of({0, 1}) == 0 ? "256mb" : "1mb"}};
     return setting;
   }
 };
 
-SimCluster::JobBuilder Builder(int64_t records, int parallelism, double records_per_second) {
-  return [=](Configuration config, FileSystem& files) {
+// The sinks of one process.
+class SimPauses final : public SinkPauses {
+ public:
+  SimPauses(const Setting& setting, const SimSurroundings& in)
+      : one_in_(setting.pause_one_in), most_ms_(setting.pause_ms), scheduler_(in.scheduler), executor_(*in.executor) {}
+
+  size_t RecordsBeforePause(size_t records) override {
+    if (!scheduler_.OneIn(one_in_)) return records;
+    return static_cast<size_t>(scheduler_.Choose(0, static_cast<int64_t>(records)));
+  }
+  void Pause(std::function<void()> wake) override {
+    executor_.PostAfter(scheduler_.Choose(1, most_ms_), std::move(wake));
+  }
+
+ private:
+  const int64_t one_in_;
+  const int64_t most_ms_;
+  SimScheduler& scheduler_;
+  Executor& executor_;
+};
+
+SimCluster::JobBuilder Builder(const Setting& setting) {
+  return [setting](Configuration config, const SimSurroundings& in) {
     auto graph = std::make_unique<StreamGraph>(std::move(config));
     Job job(*graph);
-    DescribeSelfVerifying(job, {.records = records,
-                                .records_per_second = records_per_second,
-                                .parallelism = parallelism,
-                                .keys_per_subtask = 16,
-                                .window = 200ms,
-                                .timer_delay = 100ms,
-                                .output = kOutput,
-                                .files = &files});
+    SelfVerifyingOptions options{.records = setting.records,
+                                 .records_per_second = setting.records_per_second,
+                                 .parallelism = setting.parallelism,
+                                 .keys_per_subtask = 16,
+                                 .window = std::chrono::milliseconds(setting.window_ms),
+                                 .timer_delay = 100ms,
+                                 .output = kOutput,
+                                 .files = &in.files,
+                                 .blocking = setting.blocking};
+    if (setting.pause_one_in > 0 && in.executor != nullptr) options.pauses = std::make_shared<SimPauses>(setting, in);
+    DescribeSelfVerifying(job, options);
     return graph;
   };
 }
@@ -131,8 +173,7 @@ class SimulatedRun {
   SimulationOutcome Play(const std::map<std::string, std::string>& mode) {
     std::map<std::string, std::string> config = setting_.config;
     config.insert(mode.begin(), mode.end());
-    const Status submitted =
-        cluster_.Submit(Builder(setting_.records, setting_.parallelism, setting_.records_per_second), config);
+    const Status submitted = cluster_.Submit(Builder(setting_), config);
     if (!submitted.ok()) {
       Violation("the job was not submitted: {}", StatusMessage(submitted));
     } else {
@@ -157,7 +198,9 @@ class SimulatedRun {
     return {.task_managers = setting_.task_managers,
             .slots_each = setting_.slots_each,
             .network = profile_.network,
-            .files = profile_.files};
+            .files = profile_.files,
+            .pace = setting_.pace,
+            .io_delay_ns = setting_.io_delay_ns};
   }
 
   void Torment() {
@@ -218,10 +261,15 @@ const std::vector<CheckpointMode>& CheckpointModes() {
   return modes;
 }
 
-StatusOr<Simulator::Lines> Simulator::Expected(int64_t records, int parallelism) {
-  if (const auto known = expected_.find({records, parallelism}); known != expected_.end()) return known->second;
+StatusOr<Simulator::Lines> Simulator::Expected(int64_t records, int parallelism, int64_t window_ms) {
+  const std::tuple key(records, parallelism, window_ms);
+  if (const auto known = expected_.find(key); known != expected_.end()) return known->second;
   SimCluster cluster(1, {.task_managers = parallelism, .slots_each = 1});
-  EAGRE_RETURN_IF_ERROR(cluster.Submit(Builder(records, parallelism, /*records_per_second=*/1e6),
+  EAGRE_RETURN_IF_ERROR(cluster.Submit(Builder({.parallelism = parallelism,
+                                                .records = records,
+                                                .records_per_second = 1e6,
+                                                .window_ms = window_ms,
+                                                .config = {}}),
                                        {{"parallelism.default", std::to_string(parallelism)},
                                         {"execution.checkpointing.interval", "50ms"},
                                         {"execution.checkpointing.dir", kCheckpoints}}));
@@ -229,12 +277,12 @@ StatusOr<Simulator::Lines> Simulator::Expected(int64_t records, int parallelism)
   if (details.summary().state() != "FINISHED") return Internal("the job fails without faults");
   EAGRE_ASSIGN_OR_RETURN(Lines lines, CommittedLines(cluster.files()));
   if (lines.empty()) return Internal("the job without faults writes nothing");
-  return expected_[{records, parallelism}] = std::move(lines);
+  return expected_[key] = std::move(lines);
 }
 
 SimulationOutcome Simulator::Run(const SimulationOptions& options) {
   const Setting setting = Setting::Of(options.seed);
-  StatusOr<Lines> expected = Expected(setting.records, setting.parallelism);
+  StatusOr<Lines> expected = Expected(setting.records, setting.parallelism, setting.window_ms);
   if (!expected.ok()) return {.violations = {std::string(StatusMessage(expected.status()))}};
   for (const CheckpointMode& mode : CheckpointModes()) {
     if (mode.name == options.mode) return SimulatedRun(options, setting, *std::move(expected)).Play(mode.config);

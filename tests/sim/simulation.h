@@ -6,7 +6,7 @@
 #include <map>
 #include <string>
 #include <string_view>
-#include <utility>
+#include <tuple>
 #include <vector>
 
 #include "base/status.h"
@@ -44,9 +44,9 @@ class Simulator {
  private:
   using Lines = std::vector<std::string>;
   // What the job commits when nothing goes wrong, sorted.
-  StatusOr<Lines> Expected(int64_t records, int parallelism);
+  StatusOr<Lines> Expected(int64_t records, int parallelism, int64_t window_ms);
 
-  std::map<std::pair<int64_t, int>, Lines> expected_;
+  std::map<std::tuple<int64_t, int, int64_t>, Lines> expected_;
 };
 
 }  // namespace eagre

@@ -137,10 +137,16 @@ Numbered MakeNumbered(int64_t i, const SelfVerifyingOptions& options) {
           .position = i / block / options.parallelism * block + i % block};
 }
 
+std::shared_ptr<Sink<Line>> FilesFor(const SelfVerifyingOptions& options, const std::string& prefix) {
+  FileSystem& files = options.files != nullptr ? *options.files : PosixFileSystem();
+  std::shared_ptr<Sink<Line>> sink = MakeSink<Line>(NdjsonSink(options.output, prefix).On(files));
+  if (options.pauses == nullptr) return sink;
+  return std::make_shared<PausingSink<Line>>(std::move(sink), options.pauses);
+}
+
 }  // namespace
 
 void DescribeSelfVerifying(Job& job, const SelfVerifyingOptions& options) {
-  FileSystem& files = options.files != nullptr ? *options.files : PosixFileSystem();
   const auto make = [options](int64_t i, Numbered& event) { event = MakeNumbered(i, options); };
   auto events = job.Read(Generate<Numbered>(options.records, make).RatePerSecond(options.records_per_second))
                     .Uid("events")
@@ -149,7 +155,9 @@ void DescribeSelfVerifying(Job& job, const SelfVerifyingOptions& options) {
   counted.Uid("positions");
   counted.SideOutput(kViolations).WriteTo(Alarm()).Uid("alarm-of-positions");
   auto verified = counted.KeyBy(&Numbered::key).Process(Verify(options.timer_delay.count()));
-  verified.Uid("verify").WriteTo(NdjsonSink(options.output, "events").On(files)).Uid("event-files");
+  verified.Uid("verify");
+  if (options.blocking) verified.Blocking();
+  verified.WriteTo(FilesFor(options, "events")).Uid("event-files");
   verified.SideOutput(kViolations).WriteTo(Alarm()).Uid("alarm");
   counted.KeyBy(&Numbered::key)
       .Window(Tumbling(options.window))
@@ -159,7 +167,7 @@ void DescribeSelfVerifying(Job& job, const SelfVerifyingOptions& options) {
             out.Collect({"window", key, window.start, sum});
           })
       .Uid("windows")
-      .WriteTo(NdjsonSink(options.output, "windows").On(files))
+      .WriteTo(FilesFor(options, "windows"))
       .Uid("window-files");
 }
 

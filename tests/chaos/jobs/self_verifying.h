@@ -7,9 +7,12 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include <eagre/eagre.h>
+
+#include "tests/chaos/jobs/pausing_sink.h"
 
 namespace eagre {
 
@@ -26,6 +29,9 @@ struct SelfVerifyingOptions {
   std::chrono::milliseconds timer_delay{3'000};
   std::string output;           // folder
   FileSystem* files = nullptr;  // null: the machine's
+  // Each record is handed to the functions by itself, on a thread of their own.
+  bool blocking = false;
+  std::shared_ptr<SinkPauses> pauses;  // null: the sinks take all that comes
 };
 
 void DescribeSelfVerifying(Job& job, const SelfVerifyingOptions& options);
