@@ -67,9 +67,12 @@ bool Task::AllRestoredFinished() const {
 
 Status Task::RestoreStates() {
   if (checkpoints_ == nullptr && options_.restore == nullptr) return OkStatus();
-  if (chain_->skips_operators()) ending_ = Ending::kLastWatermark;
   if (checkpoints_ == nullptr) {
     return FailedPrecondition("a job that takes no checkpoints cannot be restored from one");
+  }
+  if (chain_->skips_operators()) {
+    ending_ = Ending::kLastWatermark;
+    checkpoints_->SetFinished();
   }
   chain_->set_on_barrier([this](size_t node) {
     checkpoints_->Seal(node);
@@ -333,8 +336,36 @@ StatusOr<Task::StepResult> Task::PushMerged(int64_t now_ms) {
   return RunChain();
 }
 
+// Whoever had ended before the checkpoint that the job was restored from ends without its input. Of its senders some
+// may have been told otherwise: they end anew, and wait for room to say so.
+StatusOr<bool> Task::InputsHaveEnded() {
+  bool all = true;
+  for (TaskInput& input : inputs_) {
+    while (!input.ended) {
+      ChannelElement element;
+      EAGRE_ASSIGN_OR_RETURN(const bool taken, input.channel->Poll(element));
+      if (!taken) break;
+      input.ended = element.batch == nullptr && element.origin == nullptr &&
+                    element.event.kind == ControlEvent::Kind::kEndOfInput;
+      if (element.batch != nullptr) input.channel->Recycle(std::move(element.batch));
+    }
+    all = all && input.ended;
+  }
+  return all;
+}
+
+StatusOr<Task::StepResult> Task::StepAtEnd() {
+  EAGRE_ASSIGN_OR_RETURN(const bool ended, InputsHaveEnded());
+  if (!ended) return StepResult::kBlockedOnInput;
+  done_ = true;
+  EAGRE_RETURN_IF_ERROR(chain_->Close(/*failed=*/false));
+  stats_.state = TaskState::kFinished;
+  return StepResult::kDone;
+}
+
 // All input is processed and all output sent, but a part of it is committed only by a later checkpoint.
 StatusOr<Task::StepResult> Task::StepAwaitingCommit(int64_t now_ms) {
+  if (committed_) return StepAtEnd();
   if (checkpoints_->sealing()) return StepResult::kBlockedOnInput;
   if (triggered_id_ > handled_id_) {
     if (!barrier_in_chain_) checkpoints_->Begin(triggered_id_, triggered_ms_, 0);
@@ -354,10 +385,8 @@ StatusOr<Task::StepResult> Task::StepAwaitingCommit(int64_t now_ms) {
     return StepResult::kBlockedOnInput;
   }
   checkpoints_->ReportEnd(/*awaits_commit=*/false);
-  done_ = true;
-  EAGRE_RETURN_IF_ERROR(chain_->Close(/*failed=*/false));
-  stats_.state = TaskState::kFinished;
-  return StepResult::kDone;
+  committed_ = true;
+  return StepAtEnd();
 }
 
 void Task::Abandon(TaskState state) {

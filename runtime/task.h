@@ -128,6 +128,8 @@ class Task {
   Status DeliverHeldEvents();
   StatusOr<StepResult> PushMerged(int64_t now_ms);
   StatusOr<StepResult> StepAwaitingCommit(int64_t now_ms);
+  StatusOr<StepResult> StepAtEnd();
+  StatusOr<bool> InputsHaveEnded();
   void OnBarrier(size_t input, int64_t checkpoint_id);
   void EndOvertaking();
   Status RestoreStates();
@@ -152,6 +154,7 @@ class Task {
   size_t backlog_bytes_ = 0;  // of memory that all backlogs take, about
   bool barrier_in_chain_ = false;
   bool end_reported_ = false;
+  bool committed_ = false;         // nothing is left to be done at its end but to read on
   bool barrier_injected_ = false;  // and its states not all sealed yet
   std::vector<std::pair<int, std::string>> held_events_;
   int64_t suspended_by_ = 0;  // a source emits nothing until this checkpoint is aborted; 0: none

@@ -83,6 +83,8 @@ class TaskCheckpoints final : private LocalSnapshots::Member {
 
   // Tells the JobManager that this task cannot take part.
   void Decline(int64_t checkpoint_id, std::string reason);
+  // What its checkpoints say of its operators from now on, as they do from ReportEnd on.
+  void SetFinished() { ended_ = true; }
   void ReportEnd(bool awaits_commit);  // after the last acknowledgement
 
  private:

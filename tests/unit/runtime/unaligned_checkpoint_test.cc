@@ -652,6 +652,27 @@ TEST_P(BlockedSinkTest, WhatEndedSourcesHaveSentIsInEveryCheckpoint) {
   }
 }
 
+// A sender whose end had not reached all its receivers ends anew, with barriers, although some had ended on it.
+TEST_P(BlockedSinkTest, WhoHadEndedReadsOnUntilItsSendersHaveEndedToo) {
+  auto network = Start({}, nullptr);
+  for (int i = 0; i < 2'000'000 && !network->SourcesAreDone(); ++i) ASSERT_TRUE(network->Step().ok());
+  ASSERT_NO_FATAL_FAILURE(Run(*network, 20'000));
+  network->Trigger(++checkpoint_id_, /*unaligned=*/false, 0);
+  ASSERT_NO_FATAL_FAILURE(AwaitCheckpoint(*network));
+  proto::CheckpointMetadata metadata = network->Metadata();
+  for (proto::OperatorSnapshot& op : *metadata.mutable_operators()) {
+    if (op.operator_id() != kSourceId) continue;
+    for (proto::SubtaskSnapshot& subtask : *op.mutable_subtasks()) subtask.set_finished(false);
+  }
+  for (int i = 0; i < 10; ++i) {
+    network = Start({}, &metadata);
+    network->Trigger(++checkpoint_id_, /*unaligned=*/false, 0);
+    ASSERT_NO_FATAL_FAILURE(Run(*network, 2'000));
+    ASSERT_NO_FATAL_FAILURE(RunToTheEnd(*network));
+    EXPECT_EQ(network->Taken(), Expected());
+  }
+}
+
 TEST_P(BlockedSinkTest, AnAlignedCheckpointBecomesUnalignedWhenItsTimeIsUp) {
   auto network = Start(kChained, nullptr);
   ASSERT_NO_FATAL_FAILURE(Clog(*network));
