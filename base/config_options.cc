@@ -226,6 +226,15 @@ const ConfigOption kOptions[] = {
      "Folder for the databases, each of which is worthless once its job has ended; empty takes one below "
      "eagre.work.dir.",
      kState},
+    {"state.backend.rocksdb.timer-service.factory",
+     OptionType::kEnum,
+     "ROCKSDB",
+     "With rocksdb, where timers are that do not fit into the memory for decoded objects: in RocksDB too (ROCKSDB), or "
+     "in memory all the same (HEAP).",
+     kState,
+     0,
+     0,
+     {"ROCKSDB", "HEAP"}},
     {"state.backend.rocksdb.memory.object-cache-ratio", OptionType::kDouble, "0.4",
      "Share of a slot's memory for decoded objects: the state that was used lately.", kState},
     {"state.backend.rocksdb.memory.write-buffer-ratio", OptionType::kDouble, "0.3",

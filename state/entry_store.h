@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -55,6 +56,18 @@ class EntryStore {
   // visited.
   using OnVisit = absl::FunctionRef<bool(const StoredEntry& entry)>;
   virtual StatusOr<bool> Scan(std::string_view prefix, std::string& position, OnVisit visit) = 0;
+  // Visits the entries whose keys are `key` or behind it, in their order, until visit() is false. True: there are no
+  // more. Of a store that is ordered by keys alone (StateBackend::OpenTimerStore).
+  virtual StatusOr<bool> ScanFrom(std::string_view key, OnVisit visit) = 0;
+  // All entries as they are now, whatever is committed later.
+  class View {
+   public:
+    virtual ~View() = default;
+    // Visits them in the order of the store, going on behind the last one visited, until visit() is false or none is
+    // left: true in the latter case.
+    virtual StatusOr<bool> Scan(OnVisit visit) = 0;
+  };
+  virtual std::unique_ptr<View> NewView() = 0;
   // Removes all entries whose keys begin with `prefix`. False, as of Commit: not all of them are gone.
   virtual StatusOr<bool> ErasePrefix(std::string_view prefix) = 0;
 

@@ -22,7 +22,7 @@ Status FromRocksDb(const rocksdb::Status& status) {
   return Internal("RocksDB failed: {}", status.ToString());
 }
 
-std::string_view View(const rocksdb::Slice& slice) {
+std::string_view AsView(const rocksdb::Slice& slice) {
   return {slice.data(), slice.size()};
 }
 
@@ -62,7 +62,7 @@ class RocksDbEntryStore final : public EntryStore {
         status = found(i, nullptr);
       } else if (statuses_[i].ok()) {
         StoredEntry entry;
-        status = Parse(View(values_[i]), entry);
+        status = Parse(AsView(values_[i]), entry);
         if (status.ok()) status = found(i, &entry);
       } else {
         status = Check(statuses_[i]);
@@ -102,25 +102,19 @@ class RocksDbEntryStore final : public EntryStore {
 
   StatusOr<bool> Scan(std::string_view prefix, std::string& position, OnVisit visit) override {
     const std::unique_ptr<rocksdb::Iterator> it(database_.NewIterator(scan_options_));
-    std::string target = position.empty() ? Bound(0, prefix) : position + '\0';
-    for (it->Seek(target); it->Valid();) {
-      const std::string_view key = View(it->key());
-      if (!IsOurs(key, prefix)) {
-        if (!NextTarget(key, prefix, target)) break;
-        it->Seek(target);
-        continue;
-      }
-      StoredEntry entry;
-      EAGRE_RETURN_IF_ERROR(Parse(View(it->value()), entry));
-      entry.key = key.substr(kPrefixBytes);
-      if (!visit(entry)) {
-        position.assign(key);
-        return false;
-      }
-      it->Next();
-    }
-    EAGRE_RETURN_IF_ERROR(Check(it->status()));
-    return true;
+    it->Seek(position.empty() ? Bound(0, prefix) : position + '\0');
+    EAGRE_ASSIGN_OR_RETURN(const bool done, Visit(*it, prefix, visit));
+    if (!done) position.assign(AsView(it->key()));
+    return done;
+  }
+  StatusOr<bool> ScanFrom(std::string_view key, OnVisit visit) override {
+    const std::unique_ptr<rocksdb::Iterator> it(database_.NewIterator(scan_options_));
+    it->Seek(Bound(0, key));
+    return Visit(*it, "", visit);
+  }
+  std::unique_ptr<View> NewView() override {
+    // An iterator sees the database as it was when it was made.
+    return std::make_unique<StoreView>(*this);
   }
 
   uint32_t number() const override { return number_; }
@@ -133,7 +127,7 @@ class RocksDbEntryStore final : public EntryStore {
     const std::unique_ptr<rocksdb::Iterator> it(database_.NewIterator(scan_options_));
     std::string target = Bound(0, prefix);
     for (it->Seek(target); it->Valid(); it->Seek(target)) {
-      const std::string_view key = View(it->key());
+      const std::string_view key = AsView(it->key());
       if (IsOurs(key, prefix)) {
         const uint32_t group = GroupOf(key);
         ranges.DeleteRange(Bound(group, prefix), After(Bound(group, prefix))).PermitUncheckedError();
@@ -148,6 +142,43 @@ class RocksDbEntryStore final : public EntryStore {
   }
 
  private:
+  class StoreView final : public View {
+   public:
+    explicit StoreView(RocksDbEntryStore& store)
+        : store_(store), it_(store.database_.NewIterator(store.scan_options_)) {
+      it_->Seek(store_.Bound(0, ""));
+    }
+    StatusOr<bool> Scan(OnVisit visit) override {
+      EAGRE_ASSIGN_OR_RETURN(const bool done, store_.Visit(*it_, "", visit));
+      if (!done) it_->Next();
+      return done;
+    }
+
+   private:
+    RocksDbEntryStore& store_;
+    const std::unique_ptr<rocksdb::Iterator> it_;
+  };
+
+  // From where the iterator stands. False: visit() was false of the entry where it stands now.
+  StatusOr<bool> Visit(rocksdb::Iterator& it, std::string_view prefix, OnVisit visit) const {
+    std::string target;
+    while (it.Valid()) {
+      const std::string_view key = AsView(it.key());
+      if (!IsOurs(key, prefix)) {
+        if (!NextTarget(key, prefix, target)) break;
+        it.Seek(target);
+        continue;
+      }
+      StoredEntry entry;
+      EAGRE_RETURN_IF_ERROR(Parse(AsView(it.value()), entry));
+      entry.key = key.substr(kPrefixBytes);
+      if (!visit(entry)) return false;
+      it.Next();
+    }
+    EAGRE_RETURN_IF_ERROR(Check(it.status()));
+    return true;
+  }
+
   StatusOr<bool> Write(const rocksdb::WriteOptions& options, rocksdb::WriteBatch& batch) {
     const rocksdb::Status status = database_.Write(options, &batch);
     if (status.IsIncomplete()) {

@@ -41,15 +41,12 @@ class RocksDbStateBackend final : public StateBackend {
   }
 
   StatusOr<std::unique_ptr<EntryStore>> OpenStore(int max_parallelism) override {
-    if (database_ == nullptr) EAGRE_RETURN_IF_ERROR(OpenDatabase());
-    const uint16_t number = next_state_++;
-    std::unique_ptr<EntryStore> store = NewRocksDbEntryStore(
-        *database_, number, max_parallelism, [this] { BeginStall(); }, [this] { OnDamage(); });
-    if (opened_from_snapshot_ && !snapshot_->stores.contains(number)) {
-      EAGRE_ASSIGN_OR_RETURN(const bool emptied, store->ErasePrefix(""));
-      if (!emptied) return Internal("RocksDB refused to empty a store of a local snapshot");
-    }
-    return store;
+    return OpenNumbered(next_state_++, max_parallelism);
+  }
+  StatusOr<std::unique_ptr<EntryStore>> OpenTimerStore() override {
+    if (!options_.timers) return std::unique_ptr<EntryStore>();
+    // From the other end, so that the numbers of all other stores are the same with and without.
+    return OpenNumbered(next_timers_--, /*max_parallelism=*/1);
   }
 
   void UpdateGauges() override {
@@ -66,6 +63,17 @@ class RocksDbStateBackend final : public StateBackend {
   }
 
  private:
+  StatusOr<std::unique_ptr<EntryStore>> OpenNumbered(uint16_t number, int max_parallelism) {
+    if (database_ == nullptr) EAGRE_RETURN_IF_ERROR(OpenDatabase());
+    std::unique_ptr<EntryStore> store = NewRocksDbEntryStore(
+        *database_, number, max_parallelism, [this] { BeginStall(); }, [this] { OnDamage(); });
+    if (opened_from_snapshot_ && !snapshot_->stores.contains(number)) {
+      EAGRE_ASSIGN_OR_RETURN(const bool emptied, store->ErasePrefix(""));
+      if (!emptied) return Internal("RocksDB refused to empty a store of a local snapshot");
+    }
+    return store;
+  }
+
   Status OpenDatabase() {
     const auto write_buffer_bytes =
         static_cast<int64_t>(static_cast<double>(options_.memory_bytes) * options_.write_buffer_ratio);
@@ -164,6 +172,7 @@ class RocksDbStateBackend final : public StateBackend {
   std::shared_ptr<rocksdb::DB> database_;     // null until a state asks for a store
   std::atomic<rocksdb::DB*> shown_{nullptr};  // whose gauges are shown
   uint16_t next_state_ = 0;
+  uint16_t next_timers_ = 0xFFFF;
   int64_t stall_count_ = 0;
   Gauge* write_buffers_ = nullptr;
   Gauge* block_cache_ = nullptr;

@@ -2,8 +2,8 @@
 //
 // All states of the slot share one column family, since none of them needs other options. A key is the key group (2
 // bytes, big-endian), the number of the state in this slot (2 bytes, big-endian) and the key of the entry; a value is
-// the epoch (4), the hash (8) and the value of the entry. There is no write-ahead log: what is lost with the process is
-// in checkpoints.
+// the epoch (4), the hash (8) and the value of the entry. Stores of timers have one key group, so that one scan has all
+// of them in their order. There is no write-ahead log: what is lost with the process is in checkpoints.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +24,7 @@ struct RocksDbOptions {
   // Parts of the memory: decoded objects, and what is not written to files yet. The rest is for blocks of files.
   double object_cache_ratio = 0.4;
   double write_buffer_ratio = 0.3;
+  bool timers = true;  // keeps timers too
   // Runs `mail` on the slot's thread after about `delay_ms`. Null, in tests: a stall ends by EndStall.
   std::function<void(int64_t delay_ms, std::function<void()> mail)> post_after;
   MetricRegistry* metrics = nullptr;  // null: none

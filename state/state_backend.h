@@ -47,6 +47,8 @@ class StateBackend {
 
   // A store of its own for one state; null: there is only memory.
   virtual StatusOr<std::unique_ptr<EntryStore>> OpenStore(int max_parallelism) = 0;
+  // One that is ordered by keys alone, for timers; null: they stay in memory.
+  virtual StatusOr<std::unique_ptr<EntryStore>> OpenTimerStore() { return OpenStore(/*max_parallelism=*/1); }
 
   // A copy of the database below the stores, in a folder on the same disk where that can be: files that do not change
   // have two names then.

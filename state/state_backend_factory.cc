@@ -34,6 +34,7 @@ std::unique_ptr<StateBackend> NewStateBackend(StateBackendSettings settings) {
     options.memory_bytes = settings.memory_bytes;
     options.object_cache_ratio = config.GetDouble("state.backend.rocksdb.memory.object-cache-ratio");
     options.write_buffer_ratio = config.GetDouble("state.backend.rocksdb.memory.write-buffer-ratio");
+    options.timers = config.GetString("state.backend.rocksdb.timer-service.factory") == "ROCKSDB";
     options.post_after = std::move(settings.post_after);
     options.metrics = settings.metrics;
     options.labels = settings.labels;

@@ -44,6 +44,11 @@ void StateEntryWriter::Append(StateEntryWriter& other) {
   entries_ += std::exchange(other.entries_, 0);
 }
 
+void StateEntryWriter::AppendEncoded(std::string_view bytes, uint64_t entries) {
+  buffer_ += bytes;
+  entries_ += entries;
+}
+
 std::string StateEntryWriter::Take() {
   entries_ = 0;
   return std::exchange(buffer_, {});

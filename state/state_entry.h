@@ -44,6 +44,9 @@ class StateEntryWriter {
 
   size_t bytes() const { return buffer_.size(); }
   uint64_t entries() const { return entries_; }
+  // Entries that were encoded elsewhere.
+  void AppendEncoded(std::string_view bytes, uint64_t entries);
+  std::string_view view() const { return buffer_; }
   // What was written since the last call.
   std::string Take();
 

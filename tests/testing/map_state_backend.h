@@ -99,6 +99,14 @@ class MapStateBackend final : public StateBackend {
       }
       return true;
     }
+    StatusOr<bool> ScanFrom(std::string_view key, OnVisit visit) override {
+      if (!backend_.read_error.ok()) return backend_.read_error;
+      for (auto at = entries_.lower_bound(Prefix(0) + std::string(key)); at != entries_.end(); ++at) {
+        if (!VisitOne(*at, visit)) return false;
+      }
+      return true;
+    }
+    std::unique_ptr<View> NewView() override { return std::make_unique<CopyOfAll>(backend_, entries_); }
     StatusOr<bool> ErasePrefix(std::string_view prefix) override {
       if (backend_.refuses && backend_.refuses()) {
         ++backend_.refused;
@@ -118,7 +126,30 @@ class MapStateBackend final : public StateBackend {
       bool erased = false;
       std::string value;
     };
+    using Entries = std::map<std::string, Value>;
     static constexpr size_t kPrefixBytes = 2;
+
+    class CopyOfAll final : public View {
+     public:
+      CopyOfAll(MapStateBackend& backend, Entries entries) : backend_(backend), entries_(std::move(entries)) {}
+      StatusOr<bool> Scan(OnVisit visit) override {
+        if (!backend_.read_error.ok()) return backend_.read_error;
+        while (at_ != entries_.end()) {
+          if (!VisitOne(*at_++, visit)) return false;
+        }
+        return true;
+      }
+
+     private:
+      MapStateBackend& backend_;
+      const Entries entries_;
+      Entries::const_iterator at_ = entries_.begin();
+    };
+
+    static bool VisitOne(const Entries::value_type& entry, OnVisit visit) {
+      return visit({entry.second.hash, entry.second.epoch, std::string_view(entry.first).substr(kPrefixBytes),
+                    entry.second.value});
+    }
 
     std::string Prefix(uint64_t hash) const {
       const uint64_t group = hash % max_parallelism_;
@@ -127,7 +158,7 @@ class MapStateBackend final : public StateBackend {
 
     MapStateBackend& backend_;
     const uint64_t max_parallelism_;
-    std::map<std::string, Value> entries_;
+    Entries entries_;
     std::vector<std::string> asked_;
     std::string read_scratch_;
     ByteWriter read_writer_{read_scratch_};

@@ -36,7 +36,7 @@ struct TimerSnapshot {
 std::vector<TimerSnapshot> TimersOf(const KeyedTimerQueue<std::string>& timers) {
   std::vector<TimerSnapshot> snapshot;
   timers.queue().ForEach([&](uint32_t slot) {
-    snapshot.push_back({timers.key(slot), timers.queue().timer(slot).hash, timers.queue().timer(slot).timestamp});
+    snapshot.push_back({timers.key(slot), timers.queue().item(slot).hash, timers.queue().item(slot).timestamp});
   });
   return snapshot;
 }

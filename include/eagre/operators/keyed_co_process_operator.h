@@ -24,8 +24,8 @@ class KeyedCoProcessOperator final : public KeyedProcessOperator<K, In1, Out, F>
     if (input == 0) return Base::Process(input, batch, position);
     auto& in = static_cast<TypedBatch<In2>&>(*batch);
     if (position == 0) {
-      EAGRE_RETURN_IF_ERROR(this->table_.MakeRoom());
-      if (this->table_.blocked()) return OkStatus();
+      EAGRE_RETURN_IF_ERROR(this->MakeRoom());
+      if (this->blocked()) return OkStatus();
       if (!in.keyed()) extractor2_->Hash(in);
       extractor2_->Extract(in, keys2_);
       EAGRE_RETURN_IF_ERROR(

@@ -70,8 +70,8 @@ class KeyedProcessOperator : public FunctionOperator<F> {
   Status Process(int, std::unique_ptr<Batch>& batch, size_t& position) override {
     auto& in = static_cast<TypedBatch<In>&>(*batch);
     if (position == 0) {
-      EAGRE_RETURN_IF_ERROR(table_.MakeRoom());
-      if (table_.blocked()) return OkStatus();
+      EAGRE_RETURN_IF_ERROR(MakeRoom());
+      if (blocked()) return OkStatus();
       context_of_element_.watermark_ = watermark_;
       if (!in.keyed()) extractor_->Hash(in);
       extractor_->Extract(in, keys_);
@@ -79,7 +79,7 @@ class KeyedProcessOperator : public FunctionOperator<F> {
     }
     for (;;) {
       if (position == resident_end_) {
-        if (table_.blocked()) return OkStatus();
+        if (blocked()) return OkStatus();
         resident_begin_ = position;
         resident_end_ = std::min(in.size(), position + table_.records_at_once());
         EAGRE_RETURN_IF_ERROR(table_.MakeResident(in.hashes() + position, resident_end_ - position,
@@ -89,7 +89,7 @@ class KeyedProcessOperator : public FunctionOperator<F> {
       if (position < resident_end_) return OkStatus();
       if (position == in.size()) return FinishBatch();
       table_.FinishBatch();
-      EAGRE_RETURN_IF_ERROR(table_.MakeRoom());
+      EAGRE_RETURN_IF_ERROR(MakeRoom());
     }
   }
 
@@ -105,10 +105,14 @@ class KeyedProcessOperator : public FunctionOperator<F> {
     return FinishBatch();
   }
   int64_t NextProcessingTimeMs() const override {
-    return std::min(timers_.processing_time().queue().NextTimestamp(), table_.next_sweep_ms());
+    return std::min(timers_.processing_time().NextTimestamp(), table_.next_sweep_ms());
   }
 
-  bool blocked() const override { return table_.blocked(); }
+  bool blocked() const override {
+    if (backend_ == nullptr || !backend_->stalled()) [[likely]]
+      return false;
+    return backend_->full() || timers_.blocked();
+  }
 
   const KeyedStateTable<K>& state() const { return table_; }
   const TimerService<K>& timers() const { return timers_; }
@@ -140,15 +144,17 @@ class KeyedProcessOperator : public FunctionOperator<F> {
     }
   }
 
-  // State that is declared is in the slot's backend, timers are in memory and accounted there.
+  // Timers and what state is declared are in the slot's backend.
   Status OpenState(OperatorContext& context) {
     table_.SetClock(context.clock());
-    StateBackend* backend = context.state_backend();
-    if (backend == nullptr) return OkStatus();
-    timers_share_.Open(*backend, context.operator_name(), "timers", nullptr);
-    if (table_.declarations().empty()) return OkStatus();
-    return table_.Open(*backend, context.operator_name(), context.max_parallelism());
+    backend_ = context.state_backend();
+    if (backend_ == nullptr) return OkStatus();
+    if (!table_.declarations().empty()) {
+      EAGRE_RETURN_IF_ERROR(table_.Open(*backend_, context.operator_name(), context.max_parallelism()));
+    }
+    return timers_.Open(*backend_, context.operator_name());
   }
+  Status MakeRoom() { return backend_ == nullptr ? OkStatus() : backend_->MakeRoom(); }
 
   void AttachContext(KeyedProcessContext<K>& keyed, OperatorContext& context) {
     keyed.clock_ = &context.clock();
@@ -164,17 +170,17 @@ class KeyedProcessOperator : public FunctionOperator<F> {
 
   // `done` when no timer is left that is due at `limit`.
   Status FireTimers(KeyedTimerQueue<K>& queue, TimeDomain domain, int64_t limit, bool& done) {
-    done = queue.queue().NextTimestamp() > limit;
+    done = queue.NextTimestamp() > limit;
     if (done) return OkStatus();
-    EAGRE_RETURN_IF_ERROR(table_.MakeRoom());
-    if (table_.blocked()) return OkStatus();
+    EAGRE_RETURN_IF_ERROR(MakeRoom());
+    if (blocked()) return OkStatus();
     Collector<Out> out(*output_);
     context_of_timer_.domain_ = domain;
     context_of_timer_.watermark_ = watermark_;
     int fired = 0;
     Status room;
     done = queue.FireDue(
-        limit, [&] { return AnyOutputFull() || !room.ok() || table_.blocked(); },
+        limit, [&] { return AnyOutputFull() || !room.ok() || blocked(); },
         [&](int64_t timestamp, uint64_t hash, const K& key) {
           SetKey(context_of_timer_, timestamp, hash, key);
           out.set_timestamp(timestamp);
@@ -184,7 +190,8 @@ class KeyedProcessOperator : public FunctionOperator<F> {
           }
           if (++fired % kTimersPerBatch != 0) return;
           table_.FinishBatch();
-          room = table_.MakeRoom();
+          timers_.UpdateShares();
+          room = MakeRoom();
         });
     EAGRE_RETURN_IF_ERROR(room);
     return FinishBatch();
@@ -193,11 +200,12 @@ class KeyedProcessOperator : public FunctionOperator<F> {
   Status FinishBatch() {
     if constexpr (std::is_base_of_v<internal::BatchObserver, F>) function_.F::OnBatchFinished();
     table_.FinishBatch();
-    timers_share_.Set(timers_.memory_bytes());
+    timers_.UpdateShares();
+    EAGRE_RETURN_IF_ERROR(timers_.status());
     keys_gauge_->Set(static_cast<double>(table_.row_count()));
     bytes_gauge_->Set(static_cast<double>(table_.memory_bytes()));
     timers_gauge_->Set(static_cast<double>(timers_.size()));
-    return table_.MakeRoom();
+    return MakeRoom();
   }
 
   using Base::function_;
@@ -207,9 +215,9 @@ class KeyedProcessOperator : public FunctionOperator<F> {
   KeyColumn<K> keys_;          // of the batch at hand
   size_t resident_begin_ = 0;  // the part of it whose state is resident
   size_t resident_end_ = 0;
+  StateBackend* backend_ = nullptr;  // null: in memory, without limit
   KeyedStateTable<K> table_;
   TimerService<K> timers_;
-  StateBackend::Share timers_share_;
   WatermarkState watermark_state_;
   int64_t watermark_ = kNoTimestamp;
   KeyedProcessContext<K> context_of_element_;

@@ -342,6 +342,50 @@ TEST(OperatorsAboveAStoreTest, FunctionsWaitForIt) {
       [](OperatorHarness& harness) { harness.AddPort<Event>(); });
 }
 
+// Has timers and no state.
+class Reminder final : public KeyedProcessFunction<std::string, Event, std::string> {
+ public:
+  void ProcessElement(const Event&, Context& context, Collector<std::string>&) override {
+    context.RegisterEventTimeTimer(context.timestamp() + 100);
+    context.RegisterEventTimeTimer(context.timestamp() + 200);
+    context.DeleteEventTimeTimer(context.timestamp() + 200);
+  }
+  void OnTimer(int64_t timestamp, OnTimerContext& context, Collector<std::string>& out) override {
+    out.Collect(fmt::format("{} {}", context.key(), timestamp));
+  }
+};
+
+TEST(OperatorsAboveAStoreTest, TimersWaitForIt) {
+  const auto make = [] { return MakeKeyedProcessOperator<std::string, Event, std::string>(Reminder(), UserKey(), {}); };
+  ExpectWaitsForItsStore(make(), [](OperatorHarness& harness) { harness.AddPort<std::string>(); });
+
+  MapStateBackend backend(1);
+  bool refuses = false;
+  backend.refuses = [&] { return refuses; };
+  OperatorHarness harness(HarnessMode::kBatches, make());
+  harness.context().set_state_backend(&backend);
+  harness.SetHasher(std::make_unique<ExtractorKeyHasher<Event, std::string>>(UserKey()));
+  harness.AddPort<std::string>();
+  ASSERT_TRUE(harness.Open().ok());
+  ASSERT_TRUE(harness.Push<Event>({{{"ann", 1}, 1}, {{"bob", 2}, 2}}).ok());
+  EXPECT_EQ(harness.context().MetricValue("timers"), 2);
+  refuses = true;
+  Operator& subject = harness.op<Operator>();
+  bool done = true;
+  ASSERT_TRUE(subject.OnWatermark(1000, done).ok());
+  EXPECT_FALSE(done);
+  EXPECT_TRUE(subject.blocked());
+  refuses = false;
+  backend.EndStall();
+  EXPECT_FALSE(subject.blocked());
+  ASSERT_TRUE(harness.Watermark(1000).ok());
+  const std::vector<Stamped<std::string>> out = harness.Take<std::string>();
+  ASSERT_EQ(out.size(), 2u);
+  EXPECT_EQ(out[0].value, "ann 101");
+  EXPECT_EQ(out[1].value, "bob 102");
+  EXPECT_EQ(harness.context().MetricValue("timers"), 0);
+}
+
 // Keeps what it has seen of a user for a minute.
 class SeenLately final : public KeyedProcessFunction<std::string, Event, std::string> {
  public:

@@ -5,11 +5,15 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "base/config.h"
 #include "base/random.h"
 #include "eagre/keyed_state.h"
+#include "state/state_backend_factory.h"
 #include "tests/testing/backend_under_test.h"
 
 namespace eagre {
@@ -118,6 +122,70 @@ TEST_P(EntryStoreTest, IsAMapOfEntriesForEachState) {
     std::erase_if(models[1], [](const auto& entry) { return entry.first[0] == 'e'; });
     EXPECT_TRUE(All(*stores[1], "even", 100).empty());
   }
+}
+
+TEST_P(EntryStoreTest, AViewIsOfTheTimeWhenItWasMade) {
+  const std::unique_ptr<EntryStore> store = NewStore();
+  for (uint64_t hash = 0; hash < 100; ++hash) Put(*store, hash, fmt::format("#{}", hash), 1, "before");
+  Commit(*store);
+  const std::unique_ptr<EntryStore::View> view = store->NewView();
+  for (uint64_t hash = 0; hash < 150; hash += 2) Put(*store, hash, fmt::format("#{}", hash), 2, "after");
+  for (uint64_t hash = 0; hash < 150; hash += 3) Erase(*store, hash, fmt::format("#{}", hash));
+  Commit(*store);
+  std::set<uint64_t> seen;
+  for (bool done = false; !done;) {
+    int left = 7;
+    const StatusOr<bool> scanned = view->Scan([&](const StoredEntry& entry) {
+      EXPECT_EQ(entry.value, "before");
+      EXPECT_EQ(entry.key, fmt::format("#{}", entry.hash));
+      EXPECT_TRUE(seen.insert(entry.hash).second);
+      return --left > 0;
+    });
+    ASSERT_TRUE(scanned.ok()) << scanned.status();
+    done = *scanned;
+  }
+  EXPECT_EQ(seen.size(), 100u);
+}
+
+TEST_P(EntryStoreTest, AStoreOfTimersIsInTheOrderOfItsKeys) {
+  StatusOr<std::unique_ptr<EntryStore>> opened = backend_->OpenTimerStore();
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  EntryStore& store = **opened;
+  const std::unique_ptr<EntryStore> other = NewStore();
+  Put(*other, 3, "b of another", 1, "");
+  Commit(*other);
+  for (const char* key : {"d", "b", "a", "e", "c"}) Put(store, static_cast<uint64_t>(key[0]) * 7919, key, 0, "");
+  Commit(store);
+  const auto from = [&](std::string_view key, size_t most) {
+    std::string keys;
+    const StatusOr<bool> done = store.ScanFrom(key, [&](const StoredEntry& entry) {
+      keys += entry.key;
+      return keys.size() < most;
+    });
+    EXPECT_TRUE(done.ok()) << done.status();
+    return keys + (*done ? "." : "");
+  };
+  EXPECT_EQ(from("", 9), "abcde.");
+  EXPECT_EQ(from("bb", 2), "cd");
+  EXPECT_EQ(from("c", 9), "cde.");
+  EXPECT_EQ(from("f", 9), ".");
+}
+
+TEST(StateBackendTest, TimersAreInRocksDbUnlessTheConfigurationSaysOtherwise) {
+  Configuration config;
+  ASSERT_TRUE(config.Set("state.backend.type", "rocksdb", "test").ok());
+  ASSERT_TRUE(config.Set("state.backend.rocksdb.localdir", testing::TempDir(), "test").ok());
+  const auto has_store = [&] {
+    const std::unique_ptr<StateBackend> backend = NewStateBackend({.config = &config, .memory_bytes = 16 << 20});
+    const StatusOr<std::unique_ptr<EntryStore>> store = backend->OpenTimerStore();
+    EXPECT_TRUE(store.ok()) << store.status();
+    return *store != nullptr;
+  };
+  EXPECT_TRUE(has_store());
+  ASSERT_TRUE(config.Set("state.backend.rocksdb.timer-service.factory", "HEAP", "test").ok());
+  EXPECT_FALSE(has_store());
+  ASSERT_TRUE(config.Set("state.backend.type", "hashmap", "test").ok());
+  EXPECT_FALSE(has_store());
 }
 
 struct Owner : StateOwner {
