@@ -24,8 +24,8 @@ size_t AlignUp(size_t offset, size_t alignment) {
 }  // namespace
 
 KeyedStateCore::KeyedStateCore(std::vector<StateDeclaration> declarations, const StateKeyOps& key_ops,
-                               const TypeInfo& key_type)
-    : declarations_(std::move(declarations)), key_ops_(key_ops) {
+                               const TypeInfo& key_type, std::string name)
+    : declarations_(std::move(declarations)), key_ops_(key_ops), name_(std::move(name)) {
   scope_.core = this;
   schema_ = "key: " + Schema(key_type).text();
   for (const StateDeclaration& declaration : declarations_) {
@@ -110,11 +110,6 @@ void KeyedStateCore::FreeRow(char* row) {
   rows_.Erase(header.hash, [row](const char* other) { return other == row; });
   Destroy(row);
   free_rows_.push_back(row);
-}
-
-const std::string& KeyedStateCore::name() const {
-  static const std::string kName = "keyed state";
-  return kName;
 }
 
 void KeyedStateCore::MakeAbsentRow() {

@@ -46,7 +46,9 @@ namespace eagre {
 // Not thread-safe.
 class KeyedStateCore : public CheckpointedState, public EvictableState {
  public:
-  KeyedStateCore(std::vector<StateDeclaration> declarations, const StateKeyOps& key_ops, const TypeInfo& key_type);
+  // `name`: see CheckpointedState.
+  KeyedStateCore(std::vector<StateDeclaration> declarations, const StateKeyOps& key_ops, const TypeInfo& key_type,
+                 std::string name);
   ~KeyedStateCore() override;
   KeyedStateCore(const KeyedStateCore&) = delete;
   KeyedStateCore& operator=(const KeyedStateCore&) = delete;
@@ -81,7 +83,9 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
     auto& header = *reinterpret_cast<RowHeader*>(row);
     if (header.listed != kListed) ListChanged(row);
   }
-  const std::string& name() const override;
+  // Whoever keeps the address of a row beyond a batch says so when it is used, so that it is not taken for idle.
+  static void Touch(char* row) { reinterpret_cast<RowHeader*>(row)->cached |= kReferenced; }
+  const std::string& name() const override { return name_; }
   StateDistribution distribution() const override { return StateDistribution::kKeyed; }
   // As in state/state_schema.h: the key, and a part for each state.
   std::string schema() const override { return schema_; }
@@ -154,7 +158,6 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   // malformed. Throws StateError.
   void ScanStore(absl::FunctionRef<bool(const StoredEntry&)> visit);
   bool has_missing() const { return !missing_.empty(); }
-  static void Touch(char* row) { reinterpret_cast<RowHeader*>(row)->cached |= kReferenced; }
   // Applies an entry that needs not be decoded; false when it does.
   bool RestoresRaw() const { return spilled_ != nullptr && stored_parts_.empty(); }
   Status RestoreRaw(const StateEntry& entry) {
@@ -237,6 +240,7 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
 
   const std::vector<StateDeclaration> declarations_;
   const StateKeyOps key_ops_;
+  const std::string name_;
   std::vector<uint32_t> slot_offsets_;
   size_t key_offset_ = 0;
   size_t states_end_ = 0;

@@ -44,8 +44,9 @@ size_t HeapBytesOf(const T& value) {
 template <typename K>
 class KeyedStateTable final : public KeyedStateCore {
  public:
-  explicit KeyedStateTable(std::vector<StateDeclaration> declarations)
-      : KeyedStateCore(std::move(declarations), kKeyOps, TypeInfoOf<K>()), stateless_(this->declarations().empty()) {}
+  explicit KeyedStateTable(std::vector<StateDeclaration> declarations, std::string name = "keyed state")
+      : KeyedStateCore(std::move(declarations), kKeyOps, TypeInfoOf<K>(), std::move(name)),
+        stateless_(this->declarations().empty()) {}
 
   // Most keys hold nothing: records make rows only where a state is changed. Before anything else.
   void SetSparse() { sparse_ = !stateless_; }

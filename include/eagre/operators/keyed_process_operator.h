@@ -16,6 +16,7 @@
 #include "runtime/stream_graph.h"
 #include "runtime/watermark_state.h"
 #include "state/keyed_state_table.h"
+#include "state/state_pieces.h"
 
 namespace eagre {
 namespace internal {
@@ -26,6 +27,21 @@ struct BatchObserver {};
 
 // A function that derives from it holds nothing for most keys, so that its records make no rows (KeyedStateTable).
 struct SparseState {};
+
+// A function that derives from it keeps what of a key may be large in pieces of the current key (state/state_pieces.h),
+// which it has when it is opened.
+class PiecedState {
+ public:
+  static constexpr char kName[] = "pieces";  // of the state
+  void UsePieces(StatePieces& pieces) { pieces_ = &pieces; }
+
+ protected:
+  ~PiecedState() = default;
+  StatePieces* pieces_ = nullptr;
+};
+
+// In place of pieces.
+struct NoPieces {};
 
 }  // namespace internal
 
@@ -41,13 +57,15 @@ class KeyedProcessOperator : public FunctionOperator<F> {
       : Base(std::move(function)),
         extractor_(std::move(keys)),
         side_outputs_(std::move(side_outputs)),
-        table_(internal::DeclarationsOf(function_)) {}
+        table_(internal::DeclarationsOf(function_)),
+        pieces_(MakePieces()) {}
 
   Status Open(OperatorContext& context) override {
     EAGRE_RETURN_IF_ERROR(CheckStates(function_));
     EAGRE_RETURN_IF_ERROR(OpenState(context));
     if constexpr (std::is_base_of_v<StateOwner, F>) function_.BindStates(table_.scope(), table_.slot_offsets());
     if constexpr (std::is_base_of_v<internal::SparseState, F>) table_.SetSparse();
+    if constexpr (kPieced) function_.UsePieces(pieces_);
     side_outputs_.Open(context);
     keys_gauge_ = &context.AddGauge("keyedStateKeys");
     bytes_gauge_ = &context.AddGauge("keyedStateBytes");
@@ -62,6 +80,7 @@ class KeyedProcessOperator : public FunctionOperator<F> {
   void CollectStates(std::vector<CheckpointedState*>& states) override {
     states.push_back(watermark_state_.state());
     if (!table_.declarations().empty()) states.push_back(&table_);
+    if constexpr (kPieced) states.push_back(&pieces_.table());
     timers_.CollectStates(states);
     Base::CollectStates(states);
   }
@@ -88,7 +107,7 @@ class KeyedProcessOperator : public FunctionOperator<F> {
       ProcessResident(in, position);
       if (position < resident_end_) return OkStatus();
       if (position == in.size()) return FinishBatch();
-      table_.FinishBatch();
+      FinishStates();
       EAGRE_RETURN_IF_ERROR(MakeRoom());
     }
   }
@@ -119,6 +138,15 @@ class KeyedProcessOperator : public FunctionOperator<F> {
 
  protected:
   static constexpr int kTimersPerBatch = 256;
+  static constexpr bool kPieced = std::is_base_of_v<internal::PiecedState, F>;
+
+  static auto MakePieces() {
+    if constexpr (kPieced) {
+      return KeyedStatePieces<K>(internal::PiecedState::kName, TypeInfoOf<In>());
+    } else {
+      return internal::NoPieces();
+    }
+  }
 
   // Up to the end of what is resident, or until an output is full.
   void ProcessResident(TypedBatch<In>& in, size_t& position) {
@@ -134,6 +162,7 @@ class KeyedProcessOperator : public FunctionOperator<F> {
       } else {
         table_.Select(i - resident_begin_);
       }
+      if constexpr (kPieced) pieces_.SelectKey(in.hashes()[i], keys_[i]);
       if constexpr (requires { function_.ProcessElement(in[i], context_of_element_, out); }) {
         function_.F::ProcessElement(in[i], context_of_element_, out);
       } else if constexpr (requires { function_.ProcessElement1(in[i], context_of_element_, out); }) {
@@ -148,11 +177,14 @@ class KeyedProcessOperator : public FunctionOperator<F> {
   Status OpenState(OperatorContext& context) {
     table_.SetClock(context.clock());
     backend_ = context.state_backend();
-    if (backend_ == nullptr) return OkStatus();
-    if (!table_.declarations().empty()) {
-      EAGRE_RETURN_IF_ERROR(table_.Open(*backend_, context.operator_name(), context.max_parallelism()));
+    if (backend_ != nullptr) {
+      if (!table_.declarations().empty()) {
+        EAGRE_RETURN_IF_ERROR(table_.Open(*backend_, context.operator_name(), context.max_parallelism()));
+      }
+      EAGRE_RETURN_IF_ERROR(timers_.Open(*backend_, context.operator_name()));
     }
-    return timers_.Open(*backend_, context.operator_name());
+    if constexpr (kPieced) return pieces_.Open(backend_, context.operator_name(), context.max_parallelism());
+    return OkStatus();
   }
   Status MakeRoom() { return backend_ == nullptr ? OkStatus() : backend_->MakeRoom(); }
 
@@ -185,11 +217,12 @@ class KeyedProcessOperator : public FunctionOperator<F> {
           SetKey(context_of_timer_, timestamp, hash, key);
           out.set_timestamp(timestamp);
           table_.SelectKey(hash, key);
+          if constexpr (kPieced) pieces_.SelectKey(hash, key);
           if constexpr (requires { function_.OnTimer(timestamp, context_of_timer_, out); }) {
             function_.F::OnTimer(timestamp, context_of_timer_, out);
           }
           if (++fired % kTimersPerBatch != 0) return;
-          table_.FinishBatch();
+          FinishStates();
           timers_.UpdateShares();
           room = MakeRoom();
         });
@@ -199,13 +232,19 @@ class KeyedProcessOperator : public FunctionOperator<F> {
 
   Status FinishBatch() {
     if constexpr (std::is_base_of_v<internal::BatchObserver, F>) function_.F::OnBatchFinished();
-    table_.FinishBatch();
+    FinishStates();
     timers_.UpdateShares();
     EAGRE_RETURN_IF_ERROR(timers_.status());
     keys_gauge_->Set(static_cast<double>(table_.row_count()));
-    bytes_gauge_->Set(static_cast<double>(table_.memory_bytes()));
+    size_t bytes = table_.memory_bytes();
+    if constexpr (kPieced) bytes += pieces_.table().memory_bytes();
+    bytes_gauge_->Set(static_cast<double>(bytes));
     timers_gauge_->Set(static_cast<double>(timers_.size()));
     return MakeRoom();
+  }
+  void FinishStates() {
+    table_.FinishBatch();
+    if constexpr (kPieced) pieces_.table().FinishBatch();
   }
 
   using Base::function_;
@@ -217,6 +256,7 @@ class KeyedProcessOperator : public FunctionOperator<F> {
   size_t resident_end_ = 0;
   StateBackend* backend_ = nullptr;  // null: in memory, without limit
   KeyedStateTable<K> table_;
+  std::conditional_t<kPieced, KeyedStatePieces<K>, internal::NoPieces> pieces_;
   TimerService<K> timers_;
   WatermarkState watermark_state_;
   int64_t watermark_ = kNoTimestamp;
