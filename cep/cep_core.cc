@@ -18,19 +18,22 @@ OverflowPolicy PolicyOf(std::string_view text) {
 }
 
 MatcherOptions OptionsOf(const CepSettings& settings, const Configuration& config) {
+  const MatcherOptions defaults;
   return {
       .report_timeouts = settings.report_timeouts,
       .max_partials_per_key = settings.max_partials_per_key.value_or(static_cast<uint64_t>(config.GetInt(kMaxPerKey))),
       .max_partials = settings.max_partials.value_or(static_cast<uint64_t>(config.GetInt(kMax))),
       .overflow = settings.overflow.value_or(PolicyOf(config.GetString(kOverflow))),
+      .cells_in_row = settings.cells_in_row.value_or(defaults.cells_in_row),
+      .page_shift = settings.page_shift.value_or(defaults.page_shift),
   };
 }
 
 }  // namespace
 
 CepCore::CepCore(std::shared_ptr<const Automaton> automaton, const EventType& type, const CepSettings& settings,
-                 const Configuration& config, MetricSource& metrics)
-    : matcher_(std::move(automaton), type, OptionsOf(settings, config)),
+                 const Configuration& config, MetricSource& metrics, StatePieces* pieces)
+    : matcher_(std::move(automaton), type, OptionsOf(settings, config), pieces),
       time_mode_(settings.time_mode),
       exact_timestamps_(config.GetBool(kExactTimestamps)),
       timers_as_flink_(config.GetBool(kTimersAsFlink)),

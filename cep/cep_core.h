@@ -23,6 +23,9 @@ struct CepSettings {
   std::optional<uint64_t> max_partials_per_key;
   std::optional<uint64_t> max_partials;
   std::optional<OverflowPolicy> overflow;
+  // For tests: see MatcherOptions.
+  std::optional<uint32_t> cells_in_row;
+  std::optional<uint32_t> page_shift;
 };
 
 // Hears of matches, and first of the time that they are of.
@@ -51,8 +54,9 @@ class MetricSource {
 // One per operator and subtask.
 class CepCore {
  public:
+  // `pieces` are those of the current key; null: there are none.
   CepCore(std::shared_ptr<const Automaton> automaton, const EventType& type, const CepSettings& settings,
-          const Configuration& config, MetricSource& metrics);
+          const Configuration& config, MetricSource& metrics, StatePieces* pieces);
 
   // An event of the current key; their times do not fall.
   Status OnEvent(KeyMatchesState& state, const void* event, int64_t timestamp, const ProcessingTime& processing_time,

@@ -1,21 +1,42 @@
 #include "cep/graph_matcher.h"
 
 #include <algorithm>
+#include <exception>
 #include <limits>
 #include <utility>
 
 namespace eagre::cep {
-// A match being emitted: lets go of it in the end, also when user code throws.
+namespace {
+
+// Lets go of a match when a call is about to fail, which is all that matters then: should the store fail too, nothing
+// is lost.
+void ReleaseOnFailure(MatchGraph& matches, uint32_t node) {
+  try {
+    matches.Release(node);
+  } catch (const std::exception&) {
+  }
+}
+
+}  // namespace
+
+// A match being emitted, which is let go of also when user code throws.
 class GraphMatcher::EmittedMatch {
  public:
   EmittedMatch(MatchGraph& matches, uint32_t node) : matches_(matches), node_(node) {}
-  ~EmittedMatch() { matches_.Release(node_); }
+  ~EmittedMatch() {
+    if (!released_) ReleaseOnFailure(matches_, node_);
+  }
+  void Release() {
+    released_ = true;
+    matches_.Release(node_);
+  }
   EmittedMatch(const EmittedMatch&) = delete;
   EmittedMatch& operator=(const EmittedMatch&) = delete;
 
  private:
   MatchGraph& matches_;
   const uint32_t node_;
+  bool released_ = false;
 };
 
 // Lets go of the completions that were not emitted when a call fails.
@@ -24,7 +45,9 @@ class GraphMatcher::CompletionScope {
   CompletionScope(GraphMatcher& matcher, MatchGraph& matches) : matcher_(matcher), matches_(matches) {}
   ~CompletionScope() {
     std::vector<Completion>& completions = matcher_.completions_;
-    for (size_t i = matcher_.emitted_; i < completions.size(); ++i) matches_.Release(completions[i].match.node);
+    for (size_t i = matcher_.emitted_; i < completions.size(); ++i) {
+      ReleaseOnFailure(matches_, completions[i].match.node);
+    }
     completions.clear();
     matcher_.emitted_ = 0;
   }
@@ -93,7 +116,7 @@ void GraphMatcher::DecideForState(const MatchGraph& matches, const StateList& li
 
 Status GraphMatcher::Apply(MatchGraph& matches, MatchListener& listener) {
   const int64_t partials_before = matches.partial_count();
-  if (all_die_ && !started_ && matches.completed().empty()) {
+  if (all_die_ && !started_ && !matches.has_completed()) {
     matches.RemoveAll();
     metrics_.partials -= partials_before;
     return OkStatus();
@@ -120,8 +143,8 @@ Status GraphMatcher::Apply(MatchGraph& matches, MatchListener& listener) {
 
 // Matches of one start that are completed by one event come in the order in which their partial matches came to be.
 void GraphMatcher::NumberConcerned(MatchGraph& matches) {
-  ++numberings_;
-  const auto number = [&](uint32_t partial) { matches.NumberGroup(matches.partial(partial).group, numberings_); };
+  matches.BeginNumbering();
+  const auto number = [&](uint32_t partial) { matches.NumberGroup(matches.partial(partial).group); };
   for (const auto& [state, decision] : states_) {
     if (!decision->completes) continue;
     const uint32_t first = matches.FirstIn(state);
@@ -205,7 +228,7 @@ uint32_t GraphMatcher::EventCell(MatchGraph& matches) {
 int64_t GraphMatcher::NextDeadline(const MatchGraph& matches) const {
   int64_t deadline = std::numeric_limits<int64_t>::max();
   if (automaton_.window_ms() > 0 && matches.first_group() != kNoCell) {
-    deadline = EndOf(matches.StartOf(matches.first_group()).timestamp, automaton_.window_ms());
+    deadline = EndOf(matches.FirstStart().timestamp, automaton_.window_ms());
   }
   for (const StateId state : automaton_.windowed_states()) {
     const uint32_t first = matches.FirstIn(state);
@@ -240,8 +263,8 @@ Status GraphMatcher::Advance(MatchGraph& matches, int64_t timestamp, MatchListen
   CollectExpired(matches, timestamp);
   if (expired_.empty()) return OkStatus();
   const CompletionScope scope(*this, matches);
-  ++numberings_;
-  for (const uint32_t cell : expired_) matches.NumberGroup(matches.partial(cell).group, numberings_);
+  matches.BeginNumbering();
+  for (const uint32_t cell : expired_) matches.NumberGroup(matches.partial(cell).group);
   for (uint32_t& cell : expired_) {
     const PartialMatch& partial = matches.partial(cell);
     if (automaton_.states()[partial.state].kind != StateKind::kPending) continue;
@@ -289,36 +312,32 @@ void GraphMatcher::SortCompletions() {
 }
 
 Status GraphMatcher::EmitCompleted(MatchGraph& matches, MatchListener& listener) {
-  // What prunes may prune others of the same event, unless it is alone.
-  const bool at_once = matches.completed().empty() && (!automaton_.skip_strategy().skips() || completions_.size() == 1);
-  while (emitted_ < completions_.size()) {
-    const CompletedMatch& match = completions_[emitted_++].match;
-    if (at_once && !HeldBack(matches, match)) {
-      EAGRE_RETURN_IF_ERROR(Emit(matches, match, listener));
-    } else {
-      matches.AddCompleted(match);
-    }
+  // Where none is held back already, those at hand are the first ones. What one prunes of them is passed over.
+  while (emitted_ < completions_.size() && !matches.has_completed() &&
+         !HeldBack(matches, completions_[emitted_].match)) {
+    EAGRE_RETURN_IF_ERROR(Emit(matches, completions_[emitted_++].match, listener));
   }
+  while (emitted_ < completions_.size()) matches.AddCompleted(completions_[emitted_++].match);
   return EmitHeld(matches, listener);
 }
 
 Status GraphMatcher::EmitHeld(MatchGraph& matches, MatchListener& listener) {
-  while (!matches.completed().empty() && !HeldBack(matches, matches.completed().front())) {
+  while (matches.has_completed() && !HeldBack(matches, matches.first_completed())) {
     EAGRE_RETURN_IF_ERROR(Emit(matches, matches.TakeFirstCompleted(), listener));
   }
   return OkStatus();
 }
 
 bool GraphMatcher::HeldBack(const MatchGraph& matches, const CompletedMatch& match) const {
-  return automaton_.skip_strategy().skips() && matches.first_group() != kNoCell &&
-         matches.StartOf(matches.first_group()) < match.start;
+  return automaton_.skip_strategy().skips() && matches.first_group() != kNoCell && matches.FirstStart() < match.start;
 }
 
 Status GraphMatcher::Emit(MatchGraph& matches, const CompletedMatch& match, MatchListener& listener) {
-  const EmittedMatch emitted(matches, match.node);
+  EmittedMatch emitted(matches, match.node);
   if (automaton_.skip_strategy().skips()) EAGRE_RETURN_IF_ERROR(PruneAfter(matches, match));
   ++metrics_.matches;
   listener.OnMatch(EventsOf(matches, match.node));
+  emitted.Release();
   return OkStatus();
 }
 
@@ -358,11 +377,14 @@ Status GraphMatcher::PruneAfter(MatchGraph& matches, const CompletedMatch& match
 
 void GraphMatcher::Prune(MatchGraph& matches, EventOrder limit, bool inclusive) {
   const auto before = [&](const EventOrder& start) { return inclusive ? start <= limit : start < limit; };
-  while (matches.first_group() != kNoCell && before(matches.StartOf(matches.first_group()))) {
+  while (matches.first_group() != kNoCell && before(matches.FirstStart())) {
     Remove(matches, matches.group(matches.first_group()).first);
   }
-  while (!matches.completed().empty() && before(matches.completed().front().start)) {
+  while (matches.has_completed() && before(matches.first_completed().start)) {
     matches.Release(matches.TakeFirstCompleted().node);
+  }
+  while (emitted_ < completions_.size() && before(completions_[emitted_].match.start)) {
+    matches.Release(completions_[emitted_++].match.node);
   }
 }
 

@@ -60,7 +60,7 @@ class GraphMatcher {
   void NumberConcerned(MatchGraph& matches);
   uint32_t EventCell(MatchGraph& matches);
   void Remove(MatchGraph& matches, uint32_t partial);
-  // Removes the partial and completed matches that start before `limit`, or with it if `inclusive`.
+  // Removes the partial and completed matches, those at hand too, that start before `limit`, or with it if `inclusive`.
   void Prune(MatchGraph& matches, EventOrder limit, bool inclusive);
   Status PruneAfter(MatchGraph& matches, const CompletedMatch& match);
   void CollectExpired(const MatchGraph& matches, int64_t timestamp);
@@ -94,7 +94,6 @@ class GraphMatcher {
   std::vector<uint32_t> detached_;
 
   uint32_t event_cell_ = kNoCell;
-  uint64_t numberings_ = 0;
   std::vector<Completion> completions_;
   size_t emitted_ = 0;  // of completions_
   std::vector<uint32_t> expired_;

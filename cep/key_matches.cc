@@ -7,12 +7,12 @@
 namespace eagre::cep {
 namespace {
 
-enum class Form : uint8_t { kChains = 0, kGraph = 1 };
+enum class Form : uint8_t { kChains = 0, kGraph = 1, kPages = 2 };
 
 }  // namespace
 
-MatchGraph& KeyMatches::ToGraph(absl::FunctionRef<bool(StateId)> by_time) {
-  auto graph = std::make_unique<MatchGraph>();
+MatchGraph& KeyMatches::ToGraph(absl::FunctionRef<bool(StateId)> by_time, uint32_t page_shift) {
+  auto graph = std::make_unique<MatchGraph>(page_shift);
   std::vector<ChainEvent> events;
   for (uint32_t at = 0; at < chains_.end();) {
     const Chain chain = chains_.At(at);
@@ -52,21 +52,29 @@ void KeyMatches::FreeGraph() {
 
 void KeyMatches::Encode(ByteWriter& out) const {
   out.SignedVarint(timer_);
-  const Form form = graph() == nullptr ? Form::kChains : Form::kGraph;
+  const Form form = graph() == nullptr ? Form::kChains : graph()->paged() ? Form::kPages : Form::kGraph;
   out.Fixed(static_cast<uint8_t>(form));
-  form == Form::kChains ? chains_.Encode(out) : graph()->Encode(out);
+  switch (form) {
+    case Form::kChains: return chains_.Encode(out);
+    case Form::kGraph: return graph()->Encode(out);
+    case Form::kPages: return graph()->EncodeHead(out);
+  }
 }
 
 bool KeyMatches::Decode(ByteReader& in) {
-  Clear();
+  Forget();
   uint8_t form = 0;
-  if (!in.SignedVarint(timer_) || !in.Fixed(form)) return Clear(), false;
-  if (form == static_cast<uint8_t>(Form::kChains) && chains_.Decode(in)) return true;
-  if (form == static_cast<uint8_t>(Form::kGraph)) {
+  bool valid = in.SignedVarint(timer_) && in.Fixed(form);
+  if (valid && form == static_cast<uint8_t>(Form::kChains)) {
+    valid = chains_.Decode(in);
+  } else if (valid) {
     auto graph = std::make_unique<MatchGraph>();
-    if (graph->Decode(in)) return chains_.SetElsewhere(graph.release()), true;
+    valid = (form == static_cast<uint8_t>(Form::kGraph) && graph->Decode(in)) ||
+            (form == static_cast<uint8_t>(Form::kPages) && graph->DecodeHead(in));
+    if (valid) chains_.SetElsewhere(graph.release());
   }
-  return Clear(), false;
+  if (!valid) timer_ = INT64_MAX;
+  return valid;
 }
 
 }  // namespace eagre::cep

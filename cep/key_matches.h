@@ -16,7 +16,7 @@ namespace eagre::cep {
 class KeyMatches {
  public:
   KeyMatches() = default;
-  ~KeyMatches() { Clear(); }
+  ~KeyMatches() { Forget(); }
   KeyMatches(const KeyMatches&) = delete;
   KeyMatches& operator=(const KeyMatches&) = delete;
 
@@ -41,25 +41,32 @@ class KeyMatches {
   const MatchChains& chains() const { return chains_; }
 
   // Makes a graph of the chains, each of which gets a group of its own, in their order. `by_time(state)`: the list of a
-  // state is kept in the order of the previous event's time.
-  MatchGraph& ToGraph(absl::FunctionRef<bool(StateId)> by_time);
-  // Forgets all matches, but not the timer.
+  // state is kept in the order of the previous event's time. Pages, should there be any, are of 1 << `page_shift`
+  // cells.
+  MatchGraph& ToGraph(absl::FunctionRef<bool(StateId)> by_time, uint32_t page_shift = CellArena::kPageShift);
+  // Ends all matches, those in pages too, but not the timer.
   void RemoveAll() {
-    if (graph() != nullptr) FreeGraph();
-    chains_.Clear();
+    if (graph() != nullptr) graph()->RemoveAll();
+    Forget();
   }
-  // Forgets everything.
+  // Ends everything.
   void Clear() {
     RemoveAll();
     timer_ = INT64_MAX;
   }
 
-  // The durable form: the timer (a signed varint), a byte for the form of the matches, and they.
+  // The durable form: the timer (a signed varint), a byte for the form of the matches, and they; of a graph in pages,
+  // which are pieces of the keyed state, its head.
   void Encode(ByteWriter& out) const;
   // False on malformed bytes; the instance is then empty.
   bool Decode(ByteReader& in);
 
  private:
+  // Forgets what there is in memory. Pages stay.
+  void Forget() {
+    if (graph() != nullptr) FreeGraph();
+    chains_.Clear();
+  }
   void FreeGraph();
 
   int64_t timer_ = INT64_MAX;

@@ -1,6 +1,5 @@
 #include "cep/match_graph.h"
 
-#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -16,8 +15,11 @@ void MatchGraph::Swap(MatchGraph& other) noexcept {
   std::swap(partials_, other.partials_);
   std::swap(events_, other.events_);
   std::swap(next_arrival_, other.next_arrival_);
+  std::swap(numberings_, other.numberings_);
   std::swap(long_event_bytes_, other.long_event_bytes_);
-  std::swap(held_, other.held_);
+  std::swap(first_held_, other.first_held_);
+  std::swap(last_held_, other.last_held_);
+  std::swap(first_start_, other.first_start_);
 }
 
 void MatchGraph::RemoveAll() {
@@ -28,19 +30,18 @@ void MatchGraph::RemoveAll() {
         Release(partial(cell).node);
       }
     }
-    for (const CompletedMatch& match : completed()) Release(match.node);
+    ForEachCompleted([this](const CompletedMatch& match) { Release(match.node); });
     EAGRE_DCHECK(events_ == 0);
   }
   arena_.Clear();
-  held_.reset();
-  first_group_ = last_group_ = first_list_ = kNoCell;
+  first_group_ = last_group_ = first_list_ = first_held_ = last_held_ = kNoCell;
   partials_ = events_ = 0;
   long_event_bytes_ = 0;
 }
 
 void MatchGraph::Clear() {
   RemoveAll();
-  next_arrival_ = 0;
+  next_arrival_ = numberings_ = 0;
 }
 
 // ---- events and paths ----
@@ -49,6 +50,7 @@ std::string_view MatchGraph::EventBytes(uint32_t cell) const {
   const uint32_t size = event(cell).size;
   const char* stored = arena_.At(cell) + sizeof(StoredEvent);
   if (size <= kMaxInlineBytes) return {stored, size};
+  if (paged()) return arena_.pages()->LongBytes(cell, size);
   const char* elsewhere = nullptr;
   std::memcpy(&elsewhere, stored, sizeof(elsewhere));
   return {elsewhere, size};
@@ -60,8 +62,9 @@ uint32_t MatchGraph::AddEvent(int64_t timestamp, size_t size) {
   const uint32_t cell = arena_.Allocate(CellsOfEvent(narrow));
   As<StoredEvent>(cell) = {.order = {timestamp, next_arrival_++}, .size = narrow, .references = 0};
   if (narrow > kMaxInlineBytes) {
-    const char* bytes = new char[narrow];
+    const char* bytes = paged() ? nullptr : new char[narrow];
     std::memcpy(arena_.At(cell) + sizeof(StoredEvent), &bytes, sizeof(bytes));
+    if (paged()) arena_.pages()->AddLong(cell, narrow);
     long_event_bytes_ += narrow;
   }
   ++events_;
@@ -71,7 +74,11 @@ uint32_t MatchGraph::AddEvent(int64_t timestamp, size_t size) {
 void MatchGraph::FreeEvent(uint32_t cell) {
   const uint32_t size = event(cell).size;
   if (size > kMaxInlineBytes) {
-    delete[] EventBytes(cell).data();
+    if (paged()) {
+      arena_.pages()->RemoveLong(cell);
+    } else {
+      delete[] EventBytes(cell).data();
+    }
     long_event_bytes_ -= size;
   }
   arena_.Free(cell, CellsOfEvent(size));
@@ -105,21 +112,23 @@ uint32_t MatchGraph::AddGroup(uint32_t event_cell) {
       .event = event_cell, .first = kNoCell, .last = kNoCell, .next = after, .previous = before, .numbered = 0});
   (before == kNoCell ? first_group_ : As<StartGroup>(before).next) = cell;
   (after == kNoCell ? last_group_ : As<StartGroup>(after).previous) = cell;
+  if (before == kNoCell) first_start_ = start;
   return cell;
 }
 
 void MatchGraph::RemoveGroupIfEmpty(uint32_t cell) {
-  const StartGroup& removed = group(cell);
+  const StartGroup removed = group(cell);
   if (removed.first != kNoCell) return;
   (removed.previous == kNoCell ? first_group_ : As<StartGroup>(removed.previous).next) = removed.next;
   (removed.next == kNoCell ? last_group_ : As<StartGroup>(removed.next).previous) = removed.previous;
   FreeCells<StartGroup>(cell);
+  if (removed.previous == kNoCell && removed.next != kNoCell) first_start_ = StartOf(removed.next);
 }
 
-void MatchGraph::NumberGroup(uint32_t cell, uint64_t numbering) {
+void MatchGraph::NumberGroup(uint32_t cell) {
   StartGroup& numbered = As<StartGroup>(cell);
-  if (numbered.numbered == numbering) return;
-  numbered.numbered = numbering;
+  if (numbered.numbered == numberings_) return;
+  numbered.numbered = numberings_;
   uint32_t order = 0;
   for (uint32_t partial_cell = numbered.first; partial_cell != kNoCell;
        partial_cell = partial(partial_cell).next_in_group) {
@@ -236,23 +245,52 @@ void MatchGraph::Free(uint32_t cell) {
 // ---- matches that are held back ----
 
 void MatchGraph::AddCompleted(CompletedMatch match) {
-  if (held_ == nullptr) held_ = std::make_unique<HeldMatches>();
-  std::vector<CompletedMatch>& matches = held_->matches;
-  const auto begin = matches.begin() + static_cast<ptrdiff_t>(held_->begin);
-  const auto place =
-      std::upper_bound(begin, matches.end(), match, [](const auto& a, const auto& b) { return a.start < b.start; });
-  matches.insert(place, match);
+  // Those of one event come in the order of their starts, mostly behind all others.
+  uint32_t before = last_held_;
+  while (before != kNoCell && match.start < std::as_const(*this).As<HeldMatch>(before).match.start) {
+    before = std::as_const(*this).As<HeldMatch>(before).previous;
+  }
+  const uint32_t after = before == kNoCell ? first_held_ : std::as_const(*this).As<HeldMatch>(before).next;
+  const uint32_t cell = New(HeldMatch{.match = match, .next = after, .previous = before});
+  (before == kNoCell ? first_held_ : As<HeldMatch>(before).next) = cell;
+  (after == kNoCell ? last_held_ : As<HeldMatch>(after).previous) = cell;
 }
 
 CompletedMatch MatchGraph::TakeFirstCompleted() {
-  const CompletedMatch match = held_->matches[held_->begin++];
-  if (held_->begin == held_->matches.size()) {
-    held_.reset();
-  } else if (held_->begin * 2 >= held_->matches.size()) {
-    held_->matches.erase(held_->matches.begin(), held_->matches.begin() + static_cast<ptrdiff_t>(held_->begin));
-    held_->begin = 0;
+  const uint32_t cell = first_held_;
+  const HeldMatch taken = std::as_const(*this).As<HeldMatch>(cell);
+  FreeCells<HeldMatch>(cell);
+  first_held_ = taken.next;
+  (taken.next == kNoCell ? last_held_ : As<HeldMatch>(taken.next).previous) = kNoCell;
+  return taken.match;
+}
+
+// ---- pages ----
+
+void MatchGraph::ToPages(StatePieces& pieces) {
+  arena_.ToPages(pieces);
+  if (long_event_bytes_ == 0) return;
+  const auto move_path = [this](uint32_t cell) {
+    for (; cell != kNoCell; cell = node(cell).parent) MoveLongEvent(node(cell).event);
+  };
+  for (uint32_t group_cell = first_group_; group_cell != kNoCell; group_cell = group(group_cell).next) {
+    for (uint32_t cell = group(group_cell).first; cell != kNoCell; cell = partial(cell).next_in_group) {
+      move_path(partial(cell).node);
+    }
   }
-  return match;
+  ForEachCompleted([&](const CompletedMatch& match) { move_path(match.node); });
+}
+
+void MatchGraph::MoveLongEvent(uint32_t cell) {
+  const uint32_t size = event(cell).size;
+  if (size <= kMaxInlineBytes) return;
+  char* stored = arena_.At(cell) + sizeof(StoredEvent);
+  const char* bytes = nullptr;
+  std::memcpy(&bytes, stored, sizeof(bytes));
+  if (bytes == nullptr) return;
+  std::memcpy(arena_.pages()->AddLong(cell, size), bytes, size);
+  delete[] bytes;
+  std::memset(stored, 0, sizeof(bytes));
 }
 
 }  // namespace eagre::cep

@@ -5,12 +5,13 @@
 // and the node before it, so that partial matches that began alike share what they have in common. Partial matches lie
 // in a list per automaton state, so that an event touches only the states that it concerns, and in a list per start
 // event, so that expiry and skipping, which go by the start, touch only what they remove.
+//
+// A large one is in pages of the keyed state (cep/cell_pages.h), which outlive the instance; it is used by one key's
+// event at a time then, UsePieces coming first. Whatever asks for something in pages may throw: see there.
 #pragma once
 
 #include <compare>
 #include <cstdint>
-#include <memory>
-#include <span>
 #include <string_view>
 #include <vector>
 
@@ -48,7 +49,7 @@ struct StartGroup {
   uint32_t last;
   uint32_t next;
   uint32_t previous;
-  uint64_t numbered;  // the call of NumberGroup that gave its partial matches their order
+  uint64_t numbered;  // the numbering that gave its partial matches their order
 };
 
 struct PartialMatch {
@@ -62,10 +63,17 @@ struct PartialMatch {
   StateId state;
 };
 
-// A match that is held back, since an earlier one may yet prune it.
+// A match that is complete.
 struct CompletedMatch {
   EventOrder start;
   uint32_t node;
+};
+
+// One that is held back, since an earlier one may yet prune it.
+struct HeldMatch {
+  CompletedMatch match;
+  uint32_t next;
+  uint32_t previous;
 };
 
 // The partial matches in one state.
@@ -79,22 +87,21 @@ struct StateList {
 class MatchGraph {
  public:
   MatchGraph() = default;
-  ~MatchGraph() { Clear(); }
+  // Pages of 1 << `page_shift` cells, should there be any.
+  explicit MatchGraph(uint32_t page_shift) { arena_.set_page_shift(page_shift); }
+  ~MatchGraph() {
+    if (!paged()) RemoveAll();
+  }
   MatchGraph(MatchGraph&& other) noexcept { Swap(other); }
   MatchGraph& operator=(MatchGraph&& other) noexcept {
     Swap(other);
     return *this;
   }
 
-  bool empty() const { return first_group_ == kNoCell && held_ == nullptr; }
+  bool empty() const { return first_group_ == kNoCell && first_held_ == kNoCell; }
   uint32_t partial_count() const { return partials_; }
   uint32_t event_count() const { return events_; }
-  size_t heap_bytes() const {
-    return arena_.heap_bytes() + long_event_bytes_ + completed().size() * sizeof(CompletedMatch);
-  }
-
-  // Starts loading what will be asked for into the cache.
-  void Prefetch() const { arena_.Prefetch(); }
+  size_t heap_bytes() const { return arena_.heap_bytes() + (paged() ? 0 : static_cast<size_t>(long_event_bytes_)); }
 
   // ---- reading ----
   // References are valid until something is added.
@@ -109,16 +116,21 @@ class MatchGraph {
   int64_t PreviousTimestamp(const PartialMatch& partial) const {
     return event(node(partial.node).event).order.timestamp;
   }
+  // Of the first group, which there must be.
+  const EventOrder& FirstStart() const { return first_start_; }
   uint32_t first_group() const { return first_group_; }
   uint32_t last_group() const { return last_group_; }
   // Lists are not empty, and in the order of their states.
   uint32_t first_list() const { return first_list_; }
   // kNoCell when no partial match is in the state.
   uint32_t FirstIn(StateId state) const;
-  // By start, equal starts in the order of completion.
-  std::span<const CompletedMatch> completed() const {
-    if (held_ == nullptr) return {};
-    return {held_->matches.data() + held_->begin, held_->matches.size() - held_->begin};
+  // Matches that are held back, by start, equal starts in the order of completion.
+  bool has_completed() const { return first_held_ != kNoCell; }
+  const CompletedMatch& first_completed() const { return As<HeldMatch>(first_held_).match; }
+  template <typename Visit>
+  void ForEachCompleted(Visit&& visit) const {
+    for (uint32_t cell = first_held_; cell != kNoCell; cell = As<HeldMatch>(cell).next)
+      visit(As<HeldMatch>(cell).match);
   }
   // Above the number of every cell.
   uint32_t cells_end() const { return arena_.end(); }
@@ -141,8 +153,9 @@ class MatchGraph {
   uint32_t AddPartial(StateId state, uint32_t node, uint32_t group, uint32_t after, bool by_time);
   // Moves a partial match that was detached into another state. The reference of its node is the caller's to change.
   void Place(uint32_t partial, StateId state, uint32_t node, bool by_time);
-  // Numbers the partial matches of the group in their order, unless the call `numbering` did so.
-  void NumberGroup(uint32_t group, uint64_t numbering);
+  // Numbers the partial matches of a group in their order, if it is the first time since BeginNumbering.
+  void BeginNumbering() { ++numberings_; }
+  void NumberGroup(uint32_t group);
   // Takes all partial matches out of a state's list, which come back linked by next_in_state.
   uint32_t DetachList(StateId state);
   void DetachFromState(uint32_t partial);
@@ -157,19 +170,28 @@ class MatchGraph {
   // Forgets everything.
   void Clear();
 
+  // ---- pages ----
+  bool paged() const { return arena_.pages() != nullptr; }
+  // Moves what there is to pages of the key at hand; cells keep their numbers.
+  void ToPages(StatePieces& pieces);
+  // The pieces of the key at hand, of one that is in pages.
+  void UsePieces(StatePieces* pieces) const {
+    if (paged()) const_cast<CellArena&>(arena_).pages()->UsePieces(*pieces);
+  }
+
   // ---- durable form ----
+  // Of one that is not in pages.
   void Encode(ByteWriter& out) const;
   // False on malformed bytes; the instance is then empty.
   bool Decode(ByteReader& in);
+  // Of one that is: what is not in them.
+  void EncodeHead(ByteWriter& out) const;
+  bool DecodeHead(ByteReader& in);
 
  private:
-  struct HeldMatches {
-    std::vector<CompletedMatch> matches;
-    size_t begin = 0;  // those before it were taken
-  };
   template <typename T>
   static constexpr uint32_t kCellsOf = (sizeof(T) + CellArena::kCellBytes - 1) / CellArena::kCellBytes;
-  // Longer ones are outside of the arena.
+  // Longer ones are outside of the arena: on the heap, or pieces of their own.
   static constexpr uint32_t kMaxInlineBytes =
       static_cast<uint32_t>(CellArena::kMaxCells * CellArena::kCellBytes - sizeof(StoredEvent));
 
@@ -197,6 +219,8 @@ class MatchGraph {
   }
   void Swap(MatchGraph& other) noexcept;
   void FreeEvent(uint32_t event);
+  // Moves an event's bytes from the heap to a piece, if they are there.
+  void MoveLongEvent(uint32_t event);
   // The list of the state, a new one if it has none.
   uint32_t ListOf(StateId state);
   void RemoveList(uint32_t list);
@@ -210,8 +234,11 @@ class MatchGraph {
   uint32_t first_group_ = kNoCell;
   uint32_t last_group_ = kNoCell;
   uint32_t first_list_ = kNoCell;
-  std::unique_ptr<HeldMatches> held_;  // null for none
+  uint32_t first_held_ = kNoCell;
+  uint32_t last_held_ = kNoCell;
+  EventOrder first_start_;
   uint64_t next_arrival_ = 0;
+  uint64_t numberings_ = 0;
   uint64_t long_event_bytes_ = 0;  // outside of the arena
   uint32_t partials_ = 0;
   uint32_t events_ = 0;

@@ -1,4 +1,4 @@
-// The durable form of a MatchGraph. All numbers are varints unless said otherwise:
+// The durable form of a MatchGraph that is not in pages. All numbers are varints unless said otherwise:
 //
 //   next arrival number
 //   events:   count; each: timestamp (signed), arrival, size, bytes
@@ -11,6 +11,15 @@
 //   completed matches: count; each: timestamp (signed), arrival, node
 //
 // Events and nodes are numbered in the order in which they are written.
+//
+// Of one in pages these hold the cells as they are in memory, little-endian. Its head is:
+//
+//   the arena's: log2 of the cells of a page, cells used, the first freed stretch of each length
+//   next arrival number, numberings, partial matches, events, bytes of long events
+//   first start: timestamp (signed), arrival
+//   first group, last group, first list, first and last match held back
+//
+// A cell is given as its number + 1 (0: none). A change of what cells hold is a new form of KeyMatches.
 #include <utility>
 
 #include "cep/match_graph.h"
@@ -82,7 +91,8 @@ void MatchGraph::Encode(ByteWriter& out) const {
       paths.Visit(partial(cell).node);
     }
   }
-  for (const CompletedMatch& match : completed()) paths.Visit(match.node);
+  uint64_t completed = 0;
+  ForEachCompleted([&](const CompletedMatch& match) { paths.Visit(match.node), ++completed; });
   out.Varint(next_arrival_);
   paths.Write(out);
   out.Varint(groups);
@@ -110,12 +120,40 @@ void MatchGraph::Encode(ByteWriter& out) const {
     }
   }
   out.Varint(kEndOfStates);
-  out.Varint(completed().size());
-  for (const CompletedMatch& match : completed()) {
+  out.Varint(completed);
+  ForEachCompleted([&](const CompletedMatch& match) {
     out.SignedVarint(match.start.timestamp);
     out.Varint(match.start.arrival);
     out.Varint(paths.NumberOf(match.node));
+  });
+}
+
+void MatchGraph::EncodeHead(ByteWriter& out) const {
+  arena_.EncodeHead(out);
+  out.Varint(next_arrival_);
+  out.Varint(numberings_);
+  out.Varint(partials_);
+  out.Varint(events_);
+  out.Varint(long_event_bytes_);
+  out.SignedVarint(first_start_.timestamp);
+  out.Varint(first_start_.arrival);
+  for (const uint32_t cell : {first_group_, last_group_, first_list_, first_held_, last_held_}) {
+    out.Varint(cell == kNoCell ? 0 : cell + 1);
   }
+}
+
+bool MatchGraph::DecodeHead(ByteReader& in) {
+  if (!arena_.DecodeHead(in) || !in.Varint(next_arrival_) || !in.Varint(numberings_) || !in.Varint(partials_) ||
+      !in.Varint(events_) || !in.Varint(long_event_bytes_) || !in.SignedVarint(first_start_.timestamp) ||
+      !in.Varint(first_start_.arrival)) {
+    return false;
+  }
+  for (uint32_t* cell : {&first_group_, &last_group_, &first_list_, &first_held_, &last_held_}) {
+    if (!in.Varint(*cell)) return false;
+    *cell = *cell == 0 ? kNoCell : *cell - 1;
+  }
+  // A key that holds nothing has no pages.
+  return !empty();
 }
 
 bool MatchGraph::Decode(ByteReader& in) {

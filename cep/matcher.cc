@@ -11,16 +11,21 @@ constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
 }  // namespace
 
-Matcher::Matcher(std::shared_ptr<const Automaton> automaton, const EventType& type, MatcherOptions options)
+Matcher::Matcher(std::shared_ptr<const Automaton> automaton, const EventType& type, MatcherOptions options,
+                 StatePieces* pieces)
     : automaton_(std::move(automaton)),
       type_(type),
       options_(options),
+      pieces_(pieces),
       decisions_(*automaton_, type),
       graph_matcher_(*automaton_, type, options_, decisions_, metrics_),
       stages_fit_(automaton_->stages().size() <= MatchChains::kMaxStage) {}
 
 Status Matcher::CheckRestored(const KeyMatches& matches) const {
-  if (matches.graph() != nullptr) return graph_matcher_.CheckRestored(*matches.graph());
+  if (matches.graph() != nullptr) {
+    matches.graph()->UsePieces(pieces_);
+    return graph_matcher_.CheckRestored(*matches.graph());
+  }
   const MatchChains& chains = matches.chains();
   for (uint32_t at = 0; at < chains.end(); at = chains.At(at).end) {
     if (chains.At(at).state >= automaton_->states().size()) return ForeignState();
@@ -37,6 +42,7 @@ bool Matcher::Decide(const KeyMatches* matches, const void* event, int64_t times
   decisions_.Begin(event, timestamp, processing_time);
   const MatchGraph* graph = matches == nullptr ? nullptr : matches->graph();
   if (graph != nullptr) {
+    graph->UsePieces(pieces_);
     graph_matcher_.Begin(event, timestamp);
     graph_matcher_.DecideForStates(*graph);
     start_ = decisions_.ForStart();
@@ -90,7 +96,7 @@ Status Matcher::Apply(KeyMatches& matches, MatchListener& listener) {
     graph_matcher_.DecidedForStart(start_);
   }
   const Status status = graph_matcher_.Apply(*matches.graph(), listener);
-  if (matches.graph()->empty()) matches.RemoveAll();
+  Settle(matches);
   return status;
 }
 
@@ -176,13 +182,25 @@ void Matcher::MoveChains(MatchChains& chains, size_t event_bytes) {
 }
 
 MatchGraph& Matcher::ToGraph(KeyMatches& matches) {
-  return matches.ToGraph([this](StateId state) { return Windowed(state); });
+  return matches.ToGraph([this](StateId state) { return Windowed(state); }, options_.page_shift);
+}
+
+void Matcher::Settle(KeyMatches& matches) {
+  MatchGraph& graph = *matches.graph();
+  if (graph.empty()) {
+    matches.RemoveAll();
+  } else if (pieces_ != nullptr && !graph.paged() && graph.cells_end() > options_.cells_in_row) [[unlikely]] {
+    graph.ToPages(*pieces_);
+  }
 }
 
 // ---- time ----
 
 int64_t Matcher::NextDeadline(const KeyMatches& matches) const {
-  if (matches.graph() != nullptr) return graph_matcher_.NextDeadline(*matches.graph());
+  if (matches.graph() != nullptr) {
+    matches.graph()->UsePieces(pieces_);
+    return graph_matcher_.NextDeadline(*matches.graph());
+  }
   const MatchChains& chains = matches.chains();
   if (chains.empty()) return kNever;
   const int64_t window_ms = automaton_->window_ms();
@@ -203,8 +221,9 @@ Status Matcher::Advance(KeyMatches& matches, int64_t timestamp, MatchListener& l
       return OkStatus();
     ToGraph(matches);
   }
+  matches.graph()->UsePieces(pieces_);
   const Status status = graph_matcher_.Advance(*matches.graph(), timestamp, listener);
-  if (matches.graph()->empty()) matches.RemoveAll();
+  Settle(matches);
   return status;
 }
 

@@ -22,7 +22,9 @@ namespace eagre::cep {
 
 class Matcher {
  public:
-  Matcher(std::shared_ptr<const Automaton> automaton, const EventType& type, MatcherOptions options);
+  // `pieces` are of the key whose matches are passed, and outlive this; null: all of a key stays in its KeyMatches.
+  Matcher(std::shared_ptr<const Automaton> automaton, const EventType& type, MatcherOptions options,
+          StatePieces* pieces = nullptr);
   Matcher(const Matcher&) = delete;
   Matcher& operator=(const Matcher&) = delete;
 
@@ -72,11 +74,14 @@ class Matcher {
   bool AdvanceChains(KeyMatches& matches, int64_t timestamp, MatchListener& listener);
   void CollectEvents(const MatchChains& chains, const Chain& chain);
   MatchGraph& ToGraph(KeyMatches& matches);
+  // After a graph has changed.
+  void Settle(KeyMatches& matches);
   bool Windowed(StateId state) const { return automaton_->states()[state].previous_window_ms > 0; }
 
   std::shared_ptr<const Automaton> automaton_;
   const EventType& type_;
   const MatcherOptions options_;
+  StatePieces* const pieces_;
   MatcherMetrics metrics_;
   DecisionMaker decisions_;
   GraphMatcher graph_matcher_;

@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "cep/automaton.h"
+#include "cep/cell_arena.h"
 
 namespace eagre::cep {
 
@@ -44,6 +45,9 @@ struct MatcherOptions {
   uint64_t max_partials_per_key = 0;
   uint64_t max_partials = 0;  // over all keys of this matcher
   OverflowPolicy overflow = OverflowPolicy::kFail;
+  // A graph of more cells than this (cep/cell_arena.h) goes to pages of 1 << page_shift cells.
+  uint32_t cells_in_row = 512;
+  uint32_t page_shift = CellArena::kPageShift;
 };
 
 struct MatcherMetrics {

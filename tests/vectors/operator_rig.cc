@@ -21,25 +21,31 @@ FoundMatch Found(const Match<VectorEvent>& match, const MatchContext& context) {
 
 const OutputTag<FoundMatch> kTimeouts{"timeouts"};
 
-// A key's states and timers, as a checkpoint would hold them.
-struct KeySnapshot {
-  std::string key;
-  uint64_t hash = 0;
-  std::vector<std::string> states;
-};
-struct TimerSnapshot {
-  std::string key;
-  uint64_t hash = 0;
-  int64_t timestamp = 0;
+// What of a key a pattern's operator holds, in the order of its states.
+struct KeyedPart {
+  std::string_view state;
+  // Reads the key from that of an entry.
+  bool (*read_key)(ByteReader& in, std::string& key);
 };
 
-std::vector<TimerSnapshot> TimersOf(const KeyedTimerQueue<std::string>& timers) {
-  std::vector<TimerSnapshot> snapshot;
-  timers.queue().ForEach([&](uint32_t slot) {
-    snapshot.push_back({timers.key(slot), timers.queue().item(slot).hash, timers.queue().item(slot).timestamp});
-  });
-  return snapshot;
+bool ReadKey(ByteReader& in, std::string& key) {
+  return Codec<std::string>::Decode(in, key);
 }
+bool ReadKeyOfPiece(ByteReader& in, std::string& key) {
+  std::pair<std::string, uint32_t> piece;
+  if (!Codec<decltype(piece)>::Decode(in, piece)) return false;
+  key = std::move(piece.first);
+  return true;
+}
+bool ReadKeyOfTimer(ByteReader& in, std::string& key) {
+  int64_t timestamp = 0;
+  return in.Fixed(timestamp) && ReadKey(in, key);
+}
+
+constexpr KeyedPart kKeyedParts[] = {{"keyed state", ReadKey},
+                                     {internal::PiecedState::kName, ReadKeyOfPiece},
+                                     {"event-time timers", ReadKeyOfTimer},
+                                     {"processing-time timers", ReadKeyOfTimer}};
 
 }  // namespace
 
@@ -69,7 +75,7 @@ Status OperatorRig::Open() {
       context.Output(kTimeouts, Found(match, context));
     };
   }
-  cep::CepSettings settings;
+  cep::CepSettings settings = options_.settings;
   if (options_.processing_time) settings.time_mode = cep::TimeMode::kProcessingTime;
   const auto key = [this](const VectorEvent& event) { return KeyOf(event); };
   auto keys = std::make_unique<SelectorKeyExtractor<VectorEvent, std::string, decltype(key)>>(key);
@@ -77,6 +83,9 @@ Status OperatorRig::Open() {
                                                           internal::CepFunction<std::string, VectorEvent, FoundMatch>(
                                                               automaton_, settings, options_.less, handlers),
                                                           std::move(keys), {kTimeouts.name}));
+  std::unique_ptr<StateBackend> backend = options_.backend ? options_.backend() : nullptr;
+  pattern_->context().set_state_backend(backend.get());
+  backend_ = std::move(backend);
   pattern_->AddPort<FoundMatch>();
   pattern_->AddPort<FoundMatch>();
   for (const auto& [name, value] : options_.config) {
@@ -121,21 +130,27 @@ Status OperatorRig::ProcessingTime(int64_t now_ms) {
   return status;
 }
 
+CheckpointedState& OperatorRig::StateNamed(std::string_view name) {
+  std::vector<CheckpointedState*> states;
+  pattern_->op<Operator>().CollectStates(states);
+  for (CheckpointedState* state : states) {
+    if (state->name() == name) return *state;
+  }
+  EAGRE_CHECK_MSG(false, "the pattern's operator lacks a state");
+  return *states.front();
+}
+
 Status OperatorRig::SnapshotAndRestore(const std::optional<std::set<std::string>>& keep) {
   const auto kept = [&](const std::string& key) { return !keep || keep->contains(key); };
-  const KeyedStateTable<std::string>& before = op().state();
-  std::vector<KeySnapshot> keys;
-  before.ForEachRow([&](const RowHeader& header, const char* row) {
-    KeySnapshot snapshot{.key = before.KeyOf(row), .hash = header.hash};
-    for (size_t i = 0; i < before.declarations().size(); ++i) {
-      ByteWriter writer(snapshot.states.emplace_back());
-      before.declarations()[i].ops->encode(row + before.slot_offsets()[i], writer);
+  std::vector<std::string> stored;
+  for (const KeyedPart& part : kKeyedParts) {
+    CheckpointedState& state = StateNamed(part.state);
+    StateEntryWriter entries;
+    state.Seal();
+    while (!state.EncodeSealed(entries, 1 << 20)) {
     }
-    if (kept(snapshot.key)) keys.push_back(std::move(snapshot));
-  });
-  auto& timers_before = const_cast<TimerService<std::string>&>(op().timers());
-  const std::vector<TimerSnapshot> event_timers = TimersOf(timers_before.event_time());
-  const std::vector<TimerSnapshot> processing_timers = TimersOf(timers_before.processing_time());
+    stored.push_back(entries.Take());
+  }
   const int64_t now_ms = pattern_->context().manual_clock().now_ms;
 
   EAGRE_RETURN_IF_ERROR(Open());
@@ -143,24 +158,18 @@ Status OperatorRig::SnapshotAndRestore(const std::optional<std::set<std::string>
   pattern_->context().manual_clock().now_ms = now_ms;
   std::erase_if(held_, [&](const TimedEvent& event) { return !kept(KeyOf(event.event)); });
   for (const TimedEvent& event : held_) EAGRE_RETURN_IF_ERROR(PushToSort(event));
-  auto& table = const_cast<KeyedStateTable<std::string>&>(op().state());
-  for (const KeySnapshot& snapshot : keys) {
-    table.SelectKey(snapshot.hash, snapshot.key);
-    for (size_t i = 0; i < snapshot.states.size(); ++i) {
-      ByteReader reader(snapshot.states[i]);
-      if (!table.declarations()[i].ops->decode(reader, table.scope().row + table.slot_offsets()[i]) ||
-          !reader.empty()) {
-        return DataLoss("state '{}' of key '{}' cannot be decoded", table.declarations()[i].name, snapshot.key);
-      }
+  for (size_t i = 0; i < stored.size(); ++i) {
+    CheckpointedState& state = StateNamed(kKeyedParts[i].state);
+    StateEntryReader entries(stored[i]);
+    for (StateEntry entry;;) {
+      EAGRE_ASSIGN_OR_RETURN(const bool more, entries.Next(entry));
+      if (!more) break;
+      ByteReader in(entry.key);
+      std::string key;
+      if (!kKeyedParts[i].read_key(in, key) || !in.empty()) return DataLoss("the key of an entry is malformed");
+      if (kept(key)) EAGRE_RETURN_IF_ERROR(state.Restore(entry));
     }
-  }
-  table.FinishBatch();
-  auto& timers = const_cast<TimerService<std::string>&>(op().timers());
-  for (const TimerSnapshot& timer : event_timers) {
-    if (kept(timer.key)) timers.event_time().Register(timer.timestamp, timer.hash, timer.key);
-  }
-  for (const TimerSnapshot& timer : processing_timers) {
-    if (kept(timer.key)) timers.processing_time().Register(timer.timestamp, timer.hash, timer.key);
+    EAGRE_RETURN_IF_ERROR(state.FinishRestore(/*inherited=*/false));
   }
   return OkStatus();
 }
@@ -204,11 +213,9 @@ size_t OperatorRig::Buffered(const std::string& key) {
 
 bool OperatorRig::HoldsPartials(const std::string& key) {
   bool holds = false;
-  const KeyedStateTable<std::string>& table = op().state();
-  table.ForEachRow([&](const RowHeader&, const char* row) {
-    if (table.KeyOf(row) != key) return;
-    holds |= !reinterpret_cast<const cep::KeyMatches*>(row + table.slot_offsets()[0])->empty();
-  });
+  auto& table = const_cast<KeyedStateTable<std::string>&>(op().state());
+  table.ForEachKeyWith("matches", [&](const std::string& other) { holds |= other == key; });
+  table.FinishBatch();
   return holds;
 }
 
@@ -218,6 +225,10 @@ int64_t OperatorRig::LateDropped() {
 
 size_t OperatorRig::KeyCount() {
   return op().state().row_count();
+}
+
+size_t OperatorRig::PieceCount() {
+  return dynamic_cast<KeyedStateCore&>(StateNamed(internal::PiecedState::kName)).row_count();
 }
 
 }  // namespace eagre::vectors

@@ -34,6 +34,8 @@ struct RigOptions {
   bool timeouts = false;
   std::function<bool(const VectorEvent&, const VectorEvent&)> less;
   std::vector<std::pair<std::string, std::string>> config;
+  cep::CepSettings settings;
+  std::function<std::unique_ptr<StateBackend>()> backend;  // null: all is in memory
 };
 
 class OperatorRig {
@@ -64,6 +66,8 @@ class OperatorRig {
   int64_t LateDropped();
   // Keys that hold anything.
   size_t KeyCount();
+  // Pieces of the state of all keys.
+  size_t PieceCount();
   double Metric(const std::string& name) { return pattern_->context().MetricValue(name); }
 
  private:
@@ -75,12 +79,15 @@ class OperatorRig {
   Status PushToSort(const TimedEvent& event);
   Status DrainSort();
   void Collect();
+  // What there is in the keyed state of this name.
+  CheckpointedState& StateNamed(std::string_view name);
   PatternOperator& op() { return pattern_->op<PatternOperator>(); }
 
   std::shared_ptr<const cep::Automaton> automaton_;
   const RigOptions options_;
   const HarnessMode mode_;
   std::unique_ptr<OperatorHarness> sort_;  // null in processing time
+  std::unique_ptr<StateBackend> backend_;
   std::unique_ptr<OperatorHarness> pattern_;
   int64_t watermark_ = kNoTimestamp;
   std::vector<TimedEvent> held_;  // by the sort

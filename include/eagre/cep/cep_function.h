@@ -19,7 +19,10 @@ namespace eagre::internal {
 
 // Records come in event-time order, or in processing time as they come.
 template <typename K, typename T, typename Out>
-class CepFunction final : public KeyedProcessFunction<K, T, Out>, public BatchObserver, public SparseState {
+class CepFunction final : public KeyedProcessFunction<K, T, Out>,
+                          public BatchObserver,
+                          public SparseState,
+                          public PiecedState {
  public:
   using Context = KeyedProcessContext<K>;
   using TimerContext = KeyedTimerContext<K>;
@@ -35,7 +38,8 @@ class CepFunction final : public KeyedProcessFunction<K, T, Out>, public BatchOb
   Status Open(RuntimeContext& context) override {
     Metrics metrics(context);
     settings_.report_timeouts = handlers_.on_timeout != nullptr;
-    core_ = std::make_shared<cep::CepCore>(automaton_, cep::kEventTypeOf<T>, settings_, context.config(), metrics);
+    core_ =
+        std::make_shared<cep::CepCore>(automaton_, cep::kEventTypeOf<T>, settings_, context.config(), metrics, pieces_);
     match_ = std::make_shared<Match<T>>(automaton_->stages());
     return handlers_.open ? handlers_.open(context) : OkStatus();
   }

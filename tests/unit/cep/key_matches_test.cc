@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -111,6 +112,84 @@ TEST(KeyMatchesTest, BothFormsAreDecodedAsTheyWereEncoded) {
     EXPECT_EQ(Text(decoded), Text(matches));
     EXPECT_EQ(decoded.timer(), 1000);
     EXPECT_EQ(Encoded(decoded), bytes);
+  }
+}
+
+// The pieces of one key, in memory.
+class KeyPieces {
+ public:
+  KeyPieces() {
+    EXPECT_TRUE(pieces_.Open(nullptr, "test", 128).ok());
+    pieces_.SelectKey(7, key_);
+  }
+  StatePieces& pieces() { return pieces_; }
+  // That there are after a batch.
+  size_t Count() {
+    pieces_.table().FinishBatch();
+    return pieces_.table().row_count();
+  }
+
+ private:
+  const int64_t key_ = 7;
+  KeyedStatePieces<int64_t> pieces_{"pieces", TypeInfoOf<std::string>()};
+};
+
+// A graph of several pages, with an event that is a piece of its own.
+void FillPages(KeyMatches& matches, StatePieces& pieces) {
+  FillSample(matches);
+  MatchGraph& graph = matches.ToGraph([](StateId) { return false; }, CellArena::kMinPageShift);
+  const auto add = [&](std::string_view bytes) {
+    const uint32_t event = graph.AddEvent(10, bytes.size());
+    bytes.copy(graph.MutableEventBytes(event), bytes.size());
+    const uint32_t node = graph.AddNode(event, kNoCell, 0);
+    graph.AddPartial(2, node, graph.AddGroup(event), kNoCell, false);
+  };
+  add(std::string(500, 'l'));
+  graph.ToPages(pieces);
+  add(std::string(600, 'm'));
+  add("short");
+}
+
+TEST(KeyMatchesTest, OfAGraphInPagesTheRowHasTheHead) {
+  KeyPieces pieces;
+  std::string text;
+  std::string bytes;
+  {
+    KeyMatches matches;
+    FillPages(matches, pieces.pieces());
+    text = Text(matches);
+    bytes = Encoded(matches);
+  }
+  EXPECT_LT(bytes.size(), 64u);
+  EXPECT_GT(pieces.Count(), 5u) << "they outlive the object";
+  KeyMatches decoded;
+  ByteReader reader(bytes);
+  ASSERT_TRUE(decoded.Decode(reader) && reader.empty());
+  EXPECT_EQ(decoded.partial_count(), 5u);
+  EXPECT_EQ(decoded.timer(), 1000);
+  decoded.graph()->UsePieces(&pieces.pieces());
+  EXPECT_EQ(Text(decoded), text);
+  EXPECT_EQ(Encoded(decoded), bytes);
+  decoded.RemoveAll();
+  EXPECT_EQ(pieces.Count(), 0u);
+}
+
+TEST(KeyMatchesTest, APieceThatIsMissingIsAnError) {
+  KeyPieces pieces;
+  KeyMatches matches;
+  FillPages(matches, pieces.pieces());
+  const std::string bytes = Encoded(matches);
+  KeyMatches decoded;
+  ByteReader reader(bytes);
+  ASSERT_TRUE(decoded.Decode(reader));
+  KeyPieces none;
+  decoded.graph()->UsePieces(&none.pieces());
+  EXPECT_THROW(Text(decoded), std::runtime_error);
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    KeyMatches cut;
+    ByteReader shorter(std::string_view(bytes).substr(0, i));
+    EXPECT_FALSE(cut.Decode(shorter));
+    EXPECT_TRUE(cut.empty());
   }
 }
 

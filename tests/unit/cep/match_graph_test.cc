@@ -42,7 +42,9 @@ TEST(MatchGraphTest, DecodesWhatItEncoded) {
   EXPECT_TRUE(reader.empty());
   EXPECT_EQ(matches.partial_count(), 4u);
   EXPECT_EQ(matches.event_count(), 2u);
-  EXPECT_EQ(matches.completed().size(), 2u);
+  int completed = 0;
+  matches.ForEachCompleted([&](const CompletedMatch&) { ++completed; });
+  EXPECT_EQ(completed, 2);
   EXPECT_EQ(Encoded(matches), bytes);
 }
 

@@ -51,7 +51,7 @@ std::unique_ptr<KeyExtractor<SiteStep, std::string>> UserKey() {
   return std::make_unique<SelectorKeyExtractor<SiteStep, std::string, std::string SiteStep::*>>(&SiteStep::user);
 }
 
-std::unique_ptr<Operator> MakeOperator() {
+std::unique_ptr<Operator> MakeOperator(const cep::CepSettings& settings) {
   internal::MatchHandlers<SiteStep, std::string> handlers;
   handlers.on_match = [](const Match<SiteStep>& match, MatchContext& context, Collector<std::string>& out) {
     out.Collect(TextOf("match", match, context.timestamp()));
@@ -61,8 +61,8 @@ std::unique_ptr<Operator> MakeOperator() {
   };
   using Function = internal::CepFunction<std::string, SiteStep, std::string>;
   return MakeKeyedProcessOperator<std::string, SiteStep, std::string>(
-      Function(*cep::Automaton::Compile(LongestRuns().description()), {}, nullptr, std::move(handlers)), UserKey(),
-      {kTimeouts.name});
+      Function(*cep::Automaton::Compile(LongestRuns().description()), settings, nullptr, std::move(handlers)),
+      UserKey(), {kTimeouts.name});
 }
 
 // In the order of their times.
@@ -97,8 +97,8 @@ class PatternCheckpointTest : public testing::TestWithParam<FailureMode> {};
 INSTANTIATE_TEST_SUITE_P(Modes, PatternCheckpointTest, testing::ValuesIn(kFailureModes),
                          testing::PrintToStringParamName());
 
-TEST_P(PatternCheckpointTest, FailuresChangeNothing) {
-  ExpectSurvives<SiteStep>({.make = &MakeOperator,
+void ExpectPatternSurvives(const FailureMode& mode, const cep::CepSettings& settings) {
+  ExpectSurvives<SiteStep>({.make = [settings] { return MakeOperator(settings); },
                             .add_ports =
                                 [](OperatorHarness& harness) {
                                   harness.AddPort<std::string>();
@@ -106,7 +106,16 @@ TEST_P(PatternCheckpointTest, FailuresChangeNothing) {
                                 },
                             .take = &TakeFound,
                             .key = &SiteStep::user},
-                           GetParam(), RandomSteps);
+                           mode, RandomSteps);
+}
+
+TEST_P(PatternCheckpointTest, FailuresChangeNothing) {
+  ExpectPatternSurvives(GetParam(), {});
+}
+
+// Every graph is in the smallest pages that there are.
+TEST_P(PatternCheckpointTest, FailuresChangeNothingInPages) {
+  ExpectPatternSurvives(GetParam(), {.cells_in_row = 0, .page_shift = cep::CellArena::kMinPageShift});
 }
 
 }  // namespace

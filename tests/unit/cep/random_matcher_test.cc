@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/random.h"
+#include "tests/testing/backend_under_test.h"
 #include "tests/unit/cep/random_case.h"
 #include "tests/unit/cep/reference_matcher.h"
 #include "tests/vectors/operator_rig.h"
@@ -28,11 +29,19 @@ struct Results {
   std::vector<FoundText> timeouts;
   std::set<std::string> live_keys;
   bool failed = false;
+  size_t pieces = 0;  // that are left
 
   void Sort() {
     std::sort(matches.begin(), matches.end());
     std::sort(timeouts.begin(), timeouts.end());
   }
+};
+
+// How the operator runs. With pages every graph is in the smallest pages that there are.
+struct OperatorSetup {
+  HarnessMode mode;
+  BackendKind backend = BackendKind::kMemory;
+  bool pages = false;
 };
 
 int64_t StartOfTime(const CaseSpec& spec) {
@@ -105,8 +114,8 @@ class ReferenceRun {
 
 class OperatorRun {
  public:
-  OperatorRun(const CaseSpec& spec, std::shared_ptr<const Automaton> automaton, HarnessMode mode)
-      : spec_(spec), rig_(std::move(automaton), OptionsOf(spec), mode) {}
+  OperatorRun(const CaseSpec& spec, std::shared_ptr<const Automaton> automaton, const OperatorSetup& setup)
+      : spec_(spec), rig_(std::move(automaton), OptionsOf(spec, setup), setup.mode) {}
 
   Results Run() {
     Results results;
@@ -135,16 +144,23 @@ class OperatorRun {
     for (const char* key : {"1", "2"}) {
       if (rig_.HoldsPartials(key)) results.live_keys.insert(key);
     }
+    results.pieces = rig_.PieceCount();
     results.Sort();
     return results;
   }
 
  private:
-  static vectors::RigOptions OptionsOf(const CaseSpec& spec) {
-    return {.processing_time = spec.processing_time,
-            .keyed = true,
-            .timeouts = true,
-            .config = {{"cep.exact-timeout-timestamps", spec.exact_timestamps ? "true" : "false"}}};
+  static vectors::RigOptions OptionsOf(const CaseSpec& spec, const OperatorSetup& setup) {
+    vectors::RigOptions options{.processing_time = spec.processing_time,
+                                .keyed = true,
+                                .timeouts = true,
+                                .config = {{"cep.exact-timeout-timestamps", spec.exact_timestamps ? "true" : "false"}}};
+    options.backend = [backend = setup.backend] { return NewBackend(backend); };
+    if (setup.pages) {
+      options.settings.cells_in_row = 0;
+      options.settings.page_shift = CellArena::kMinPageShift;
+    }
+    return options;
   }
 
   static void Take(const std::vector<OperatorRig::Output>& outputs, std::vector<FoundText>& to) {
@@ -171,17 +187,18 @@ std::string Texts(const std::vector<FoundText>& found) {
 }
 
 // Nothing when they agree, or when the pattern is refused.
-std::string Disagreement(const CaseSpec& spec, int* compiled = nullptr) {
+std::string Disagreement(const CaseSpec& spec, const std::vector<OperatorSetup>& setups, int* compiled = nullptr) {
   const vectors::EventPattern pattern = BuildPattern(spec);
   const auto automaton = Automaton::Compile(pattern.description());
   if (!automaton.ok()) return "";
   if (compiled != nullptr) ++*compiled;
   const Results expected = ReferenceRun(spec, *automaton).Run();
-  for (const HarnessMode mode : kAllHarnessModes) {
-    const Results actual = OperatorRun(spec, *automaton, mode).Run();
+  for (const OperatorSetup& setup : setups) {
+    const Results actual = OperatorRun(spec, *automaton, setup).Run();
     if (expected.failed && actual.failed) continue;
     if (expected.failed == actual.failed && expected.matches == actual.matches &&
-        expected.timeouts == actual.timeouts && expected.live_keys == actual.live_keys) {
+        expected.timeouts == actual.timeouts && expected.live_keys == actual.live_keys &&
+        (actual.pieces == 0 || !actual.live_keys.empty())) {
       continue;
     }
     return fmt::format("expected{}:\n{}  time-outs:\n{}got{}:\n{}  time-outs:\n{}live keys: {} and {}",
@@ -192,17 +209,33 @@ std::string Disagreement(const CaseSpec& spec, int* compiled = nullptr) {
   return "";
 }
 
-TEST(RandomMatcherTest, TheOperatorFindsWhatThePlainMatcherFinds) {
+void ExpectAgreement(uint64_t default_cases, const std::vector<OperatorSetup>& setups) {
   SeededRandom random(FromEnvironment("EAGRE_CEP_SEED", 1));
-  const uint64_t cases = FromEnvironment("EAGRE_CEP_CASES", 2000);
+  const uint64_t cases = FromEnvironment("EAGRE_CEP_CASES", default_cases);
   int compiled = 0;
   for (uint64_t i = 0; i < cases; ++i) {
     const CaseSpec spec = RandomCase(random);
-    if (Disagreement(spec, &compiled).empty()) continue;
-    const CaseSpec smallest = Shrink(spec, [](const CaseSpec& other) { return !Disagreement(other).empty(); });
-    FAIL() << "case " << i << "\n" << TextOf(smallest) << Disagreement(smallest);
+    if (Disagreement(spec, setups, &compiled).empty()) continue;
+    const CaseSpec smallest = Shrink(spec, [&](const CaseSpec& other) { return !Disagreement(other, setups).empty(); });
+    FAIL() << "case " << i << "\n" << TextOf(smallest) << Disagreement(smallest, setups);
   }
   EXPECT_GT(compiled, static_cast<int>(cases / 4)) << "most patterns are refused: the generator tests too little";
+}
+
+TEST(RandomMatcherTest, TheOperatorFindsWhatThePlainMatcherFinds) {
+  std::vector<OperatorSetup> setups;
+  for (const HarnessMode mode : kAllHarnessModes) setups.push_back({mode});
+  ExpectAgreement(2000, setups);
+}
+
+// Above the store everything leaves memory after each event.
+TEST(RandomMatcherTest, ItDoesSoInPages) {
+  ExpectAgreement(2000, {{HarnessMode::kBatches, BackendKind::kMemory, true},
+                         {HarnessMode::kBatches, BackendKind::kMapStore, true}});
+}
+
+TEST(RandomMatcherTest, ItDoesSoInPagesOnRocksDb) {
+  ExpectAgreement(20, {{HarnessMode::kBatches, BackendKind::kRocksDb, true}});
 }
 
 }  // namespace
