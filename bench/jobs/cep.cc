@@ -2,6 +2,7 @@
 // partial match can take or be ended by; and what a key with one partial match holds in memory.
 //   bench_cep [name...]     only those whose name begins with one of these
 #include <malloc.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -11,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "bench/jobs/bench_report.h"
@@ -18,6 +20,7 @@
 #include "bench/limit/cep_loop.h"
 #include "cep/matcher.h"
 #include "eagre/testing/operator_harness.h"
+#include "state/rocksdb_state_backend.h"
 
 namespace eagre::bench {
 
@@ -71,6 +74,8 @@ void CompareRocksDb(const char* name, const std::function<std::vector<ShopEvent>
   PrintLine(name, "memory backend", 1, comparison, {{"matches", static_cast<double>(in_memory.count)}});
 }
 
+constexpr int kMaxParallelism = 128;
+
 class NoListener final : public cep::MatchListener {
  public:
   void OnMatch(const cep::MatchedEvents&) override {}
@@ -82,7 +87,11 @@ class NoListener final : public cep::MatchListener {
 void MeasureIdleEvents(size_t partials, int64_t events) {
   const auto pattern = Pattern<ShopEvent>::Begin("a").Where(OfType(0)).FollowedBy("b").Where(OfType(1)).Within(6h);
   auto automaton = cep::Automaton::Compile(pattern.description());
-  cep::Matcher matcher(*automaton, cep::kEventTypeOf<ShopEvent>, {});
+  constexpr uint64_t kKey = 1;
+  KeyedStatePieces<uint64_t> pieces("pieces", TypeInfoOf<ShopEvent>());
+  if (!pieces.Open(nullptr, "cep_partials", kMaxParallelism).ok()) Die("there can be no pieces");
+  pieces.SelectKey(KeyHash(kKey), kKey);
+  cep::Matcher matcher(*automaton, cep::kEventTypeOf<ShopEvent>, {}, &pieces);
   cep::KeyMatches matches;
   NoListener listener;
   ShopEvent event{.user = 1, .timestamp = 1, .type = 0};
@@ -112,17 +121,63 @@ int64_t ResidentBytes() {
   return resident_pages * 4096;
 }
 
-// The operator of a pattern with a window, and keys that have begun one match each: state, event and timer.
-void MeasureMemory(int64_t keys) {
+// The operator of a pattern with a window.
+std::unique_ptr<OperatorHarness> OpenPattern(StateBackend* backend) {
   const auto pattern = Pattern<ShopEvent>::Begin("a").Where(OfType(0)).FollowedBy("b").Where(OfType(1)).Within(6h);
   const auto user = [](const ShopEvent& event) { return event.user; };
   using Function = internal::CepFunction<uint64_t, ShopEvent, ShopMatch>;
-  OperatorHarness harness(HarnessMode::kBatches,
-                          MakeKeyedProcessOperator<uint64_t, ShopEvent, ShopMatch>(
-                              Function(*cep::Automaton::Compile(pattern.description()), {}, nullptr, {}),
-                              std::make_unique<SelectorKeyExtractor<ShopEvent, uint64_t, decltype(user)>>(user), {}));
-  harness.AddPort<ShopMatch>();
-  if (!harness.Open().ok()) Die("the operator cannot be opened");
+  auto harness = std::make_unique<OperatorHarness>(
+      HarnessMode::kBatches,
+      MakeKeyedProcessOperator<uint64_t, ShopEvent, ShopMatch>(
+          Function(*cep::Automaton::Compile(pattern.description()), {}, nullptr, {}),
+          std::make_unique<SelectorKeyExtractor<ShopEvent, uint64_t, decltype(user)>>(user), {}));
+  harness->context().set_state_backend(backend);
+  harness->AddPort<ShopMatch>();
+  if (!harness->Open().ok()) Die("the operator cannot be opened");
+  return harness;
+}
+
+// As MeasureIdleEvents, of the whole operator above RocksDB, with a cache for a part of 100,000 partial matches; and
+// what it costs to begin another one.
+void MeasureOnRocksDb(size_t partials, int64_t events) {
+  const auto backend = NewRocksDbStateBackend({.directory = DataFolder(),
+                                               .name = fmt::format("cep_partials-{}-{}", getpid(), partials),
+                                               .memory_bytes = 32 << 20,
+                                               .object_cache_ratio = 0.125});
+  const std::unique_ptr<OperatorHarness> harness = OpenPattern(backend.get());
+  std::unique_ptr<Batch> batch = TypedBatch<ShopEvent>::Type().create();
+  int64_t pushed = 0;
+  const auto push = [&](uint32_t type, int64_t count) {
+    for (const int64_t end = pushed + count; pushed < end;) {
+      batch->Clear();
+      for (; pushed < end && !batch->full(); ++pushed) {
+        static_cast<TypedBatch<ShopEvent>&>(*batch).Append(pushed) = {.user = 1, .timestamp = pushed, .type = type};
+      }
+      // While RocksDB is behind, the operator consumes nothing.
+      while (!harness->PushBatch(batch).ok()) {
+        if (!harness->op<Operator>().blocked()) Die("the operator failed");
+        std::this_thread::sleep_for(1ms);
+      }
+    }
+    return count;
+  };
+  push(0, static_cast<int64_t>(partials));
+  if (harness->context().MetricValue("cepPartialMatches") != static_cast<double>(partials)) Die("not all live");
+  const auto ns = [](const Measured& measured) {
+    return measured.cpu_seconds * 1e9 / static_cast<double>(measured.events);
+  };
+  const double idle_ns = ns(Measure([&] { return push(2, events); }));
+  const double start_ns = ns(Measure([&] { return push(0, static_cast<int64_t>(partials) / 10); }));
+  std::printf(
+      "{\"name\":\"cep_partials_rocksdb\",\"live_partial_matches\":%zu,\"ns_per_event\":%.1f,\"ns_per_start\":%.1f}\n",
+      partials, idle_ns, start_ns);
+  std::fflush(stdout);
+}
+
+// Keys that have begun one match each: state, event and timer.
+void MeasureMemory(int64_t keys) {
+  const std::unique_ptr<OperatorHarness> opened = OpenPattern(nullptr);
+  OperatorHarness& harness = *opened;
   std::unique_ptr<Batch> batch = TypedBatch<ShopEvent>::Type().create();
   const int64_t before = ResidentBytes();
   for (int64_t key = 0; key < keys;) {
@@ -183,6 +238,7 @@ int main(int argc, char** argv) {
   if (Chosen("cep_partials")) {
     const auto idle_events = static_cast<int64_t>(2'000'000 * Scale()) + 1000;
     for (const size_t partials : {1'000, 10'000, 100'000}) MeasureIdleEvents(partials, idle_events);
+    for (const size_t partials : {1'000, 10'000, 100'000}) MeasureOnRocksDb(partials, idle_events);
   }
   if (Chosen("cep_memory")) MeasureMemory(static_cast<int64_t>(1'000'000 * Scale()));
   return 0;
