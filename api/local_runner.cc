@@ -97,7 +97,7 @@ Status RunLocally(std::unique_ptr<StreamGraph> graph, std::map<std::string, std:
   for (int slot = 0; slot < RequiredSlots(chained.job_graph); ++slot) deploy.add_job_slots(slot);
 
   MetricRegistry metrics;
-  const auto runners = NewThreadSlotRunnerFactory();
+  const auto runners = NewThreadSlotRunnerFactory(nullptr);
   const auto network = NewLocalDataNetwork();
   ThreadExecutor coordinators("coordinators");
   ThreadExecutor executor("worker");

@@ -28,7 +28,8 @@ class DataConnection {
   virtual void Close() = 0;
 };
 
-// Called on the network's own thread (the simulator's: on its scheduler), for one connection one after another.
+// Called on the network's thread, which is, here and wherever it is spoken of, the thread that serves the network at
+// the moment: its own or a slot's (DataNetwork::Serve), never two at once. The simulator's: its scheduler's.
 struct DataHandlers {
   std::function<void(Frame frame)> on_frame;
   std::function<void(Status reason)> on_closed;  // at most once, last; not after Close() by this side
@@ -54,6 +55,19 @@ class DataNetwork {
   // Stops listening, closes all connections (what was sent before still goes out to a peer that reads it); no handler
   // is called any more once it returned. Not to be called from a handler.
   virtual void Stop() = 0;
+
+  // Threads that have nothing else to do serve the network, so that no other has to be woken for what arrives. As they
+  // stand here: a network that needs nobody.
+
+  // Delivers what has arrived, by handlers on this thread. False when nothing had, or another thread serves.
+  virtual bool Serve() { return false; }
+  // Waits until there is something to serve, Interrupt was called or `timeout_ms` is over (-1: never). False at once
+  // when another thread serves: the caller is to sleep elsewhere, and counts as asleep until EndSleep is called, by
+  // whichever thread.
+  virtual bool Wait(int /*timeout_ms*/) { return false; }
+  virtual void EndSleep() {}
+  // Ends the Wait under way, or the next. Any thread.
+  virtual void Interrupt() {}
 
   // Memory for payloads, for the transport and for who speaks over it.
   BufferPool& buffers() { return buffers_; }

@@ -133,7 +133,7 @@ bool Slot::TakeTurn(size_t index, int64_t& now_ns, int64_t now_ms) {
   return true;
 }
 
-Slot::Outcome Slot::Step() {
+Slot::Outcome Slot::Step(bool received) {
   Outcome outcome;
   if (finished_) return {.progress = false, .done = true};
   if (!opened_ && !OpenTasks()) return {.progress = false, .done = true};
@@ -155,7 +155,7 @@ Slot::Outcome Slot::Step() {
     if (last_results_[i] == Task::StepResult::kBlockedOnOutput) {
       stats.back_pressured_ns.fetch_add(waited_ns, std::memory_order_relaxed);
     } else {
-      stats.idle_ns.fetch_add(waited_ns, std::memory_order_relaxed);
+      (received ? stats.busy_ns : stats.idle_ns).fetch_add(waited_ns, std::memory_order_relaxed);
     }
     outcome.progress |= TakeTurn(i, now_ns, now_ms);
     if (finished_) return {.progress = false, .done = true};
@@ -164,7 +164,7 @@ Slot::Outcome Slot::Step() {
       outcome.wake_up_ms = std::min(outcome.wake_up_ms, task.NextWakeUpMs());
     }
   }
-  last_ns_ = now_ns;
+  outcome.now_ns = last_ns_ = now_ns;
   if (all_done) {
     Finish(TaskState::kFinished);
     outcome.done = true;

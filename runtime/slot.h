@@ -41,6 +41,7 @@ class Slot {
     bool progress = false;
     bool done = false;
     int64_t wake_up_ms = kMaxWatermark;  // step again then (wall time), even if nobody wakes the slot
+    int64_t now_ns = 0;                  // at the end of the round, unless all is done
   };
 
   // `waker` is this slot's runner.
@@ -50,8 +51,9 @@ class Slot {
   // Before the runner starts.
   void AddTask(std::unique_ptr<Task> task);
 
-  // One round over the tasks, each doing a bounded piece of work.
-  Outcome Step();
+  // One round over the tasks, each doing a bounded piece of work. `received`: the time since the last round was spent
+  // on receiving what they read.
+  Outcome Step(bool received = false);
   // Any thread.
   void Post(std::function<Status()> mail, int vertex);
   void Cancel();

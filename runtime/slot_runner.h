@@ -9,6 +9,7 @@
 
 namespace eagre {
 
+class DataNetwork;
 class Slot;
 
 // Drives one slot. Wake() may be called from any thread.
@@ -27,7 +28,8 @@ class SlotRunnerFactory {
   virtual const Clock& clock() const = 0;
 };
 
-// One thread per slot, which polls briefly before it parks.
-std::unique_ptr<SlotRunnerFactory> NewThreadSlotRunnerFactory();
+// One thread per slot, which polls briefly before it parks, and meanwhile serves the `network` of its worker, if that
+// is not null.
+std::unique_ptr<SlotRunnerFactory> NewThreadSlotRunnerFactory(DataNetwork* network);
 
 }  // namespace eagre

@@ -49,7 +49,10 @@ void TcpLoop::Post(Closure task) {
     was_empty = posted_.empty();
     posted_.push_back(std::move(task));
   }
-  if (!was_empty) return;
+  if (was_empty) WakeUp();
+}
+
+void TcpLoop::WakeUp() {
   const uint64_t one = 1;
   static_cast<void>(!write(wake_.get(), &one, sizeof(one)));
 }

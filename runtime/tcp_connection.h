@@ -38,7 +38,9 @@ class TcpLoop {
 
   // Any thread. Runs `task` on the network's thread; drops it, when that has ended.
   void Post(Closure task);
-  // The network's thread: runs what was posted.
+  // Whoever waits for the sockets wakes up.
+  void WakeUp();
+  // Whoever serves the network: runs what was posted.
   void RunPosted();
   // Nothing is run any more.
   void End();

@@ -13,6 +13,7 @@
 #include "base/executor.h"
 #include "runtime/data_network.h"
 #include "runtime/frame_codec.h"
+#include "runtime/network_turn.h"
 #include "runtime/tcp_connection.h"
 #include "runtime/tcp_socket.h"
 
@@ -68,11 +69,15 @@ class TcpDataNetwork final : public DataNetwork {
   std::unique_ptr<DataConnection> Connect(const std::string& address, const DataHello& hello,
                                           DataHandlers handlers) override;
   void Stop() override;
+  bool Serve() override;
+  bool Wait(int timeout_ms) override;
+  void EndSleep() override { turn_.EndSleep(); }
+  void Interrupt() override { loop_->WakeUp(); }
 
  private:
   enum class Stage { kConnecting, kAwaitsHello, kOpen };
 
-  // A connection and what is known of it here. Lives on the network's thread.
+  // A connection and what is known of it here. For whoever has the turn.
   struct Entry {
     std::shared_ptr<TcpConnection> connection;
     std::string peer;  // for messages
@@ -89,8 +94,10 @@ class TcpDataNetwork final : public DataNetwork {
   std::shared_ptr<TcpConnection> NewConnection(uint64_t id);
   std::unique_ptr<DataConnection> NewHandle(uint64_t id, std::shared_ptr<TcpConnection> connection);
 
-  // The network's thread.
   void Run();
+
+  // Whoever has the turn.
+  bool ServeSockets(int wait_ms);
   void Dispatch(const epoll_event& event);
   int WaitMs() const;
   void ExpireDeadlines();
@@ -115,8 +122,10 @@ class TcpDataNetwork final : public DataNetwork {
   std::mutex resolver_mutex_;
   std::unique_ptr<ThreadExecutor> resolver_;  // made when a name has to be resolved; asking may wait for seconds
 
-  // The network's thread.
-  bool stopping_ = false;
+  NetworkTurn turn_;
+  std::atomic<bool> stopping_{false};
+
+  // Whoever has the turn.
   std::vector<char> scratch_ = std::vector<char>(kScratchBytes);
   std::map<uint64_t, Entry> entries_;
   std::set<std::pair<int64_t, uint64_t>> deadlines_;
@@ -192,19 +201,48 @@ void TcpDataNetwork::Stop() {
     std::lock_guard lock(resolver_mutex_);
     resolver_.reset();
   }
-  loop_->Post([this] { stopping_ = true; });
+  stopping_ = true;
+  turn_.Stop();
+  loop_->WakeUp();
   thread_.join();
   loop_->End();
 }
 
 void TcpDataNetwork::Run() {
-  std::array<epoll_event, kEventsPerWait> events;
-  while (!stopping_) {
-    const int count = epoll_wait(loop_->epoll_fd(), events.data(), events.size(), WaitMs());
-    for (int i = 0; i < count && !stopping_; ++i) Dispatch(events[static_cast<size_t>(i)]);
-    if (!deadlines_.empty() || accept_paused_until_ns_ != 0) ExpireDeadlines();
+  while (turn_.AwaitOwn()) {
+    do {
+      ServeSockets(WaitMs());
+    } while (turn_.KeepOwn());
   }
+  loop_->RunPosted();
   Drain();
+}
+
+// False when nothing had arrived.
+bool TcpDataNetwork::ServeSockets(int wait_ms) {
+  std::array<epoll_event, kEventsPerWait> events;
+  const int count = epoll_wait(loop_->epoll_fd(), events.data(), events.size(), wait_ms);
+  for (int i = 0; i < count && !stopping_; ++i) Dispatch(events[static_cast<size_t>(i)]);
+  if (!deadlines_.empty() || accept_paused_until_ns_ != 0) ExpireDeadlines();
+  return count > 0;
+}
+
+bool TcpDataNetwork::Serve() {
+  if (!turn_.Take()) return false;
+  const bool served = ServeSockets(0);
+  turn_.Return();
+  return served;
+}
+
+bool TcpDataNetwork::Wait(int timeout_ms) {
+  if (!turn_.TakeToWait()) return false;
+  const int deadline_ms = WaitMs();
+  const int wait_ms =
+      timeout_ms < 0 || deadline_ms < 0 ? std::max(timeout_ms, deadline_ms) : std::min(timeout_ms, deadline_ms);
+  epoll_event event;  // is there still for Serve
+  epoll_wait(loop_->epoll_fd(), &event, 1, wait_ms);
+  turn_.Return();
+  return true;
 }
 
 void TcpDataNetwork::Dispatch(const epoll_event& event) {

@@ -29,8 +29,8 @@ void GiveWay(Executor& executor) {
 ThreadWorkerHost::ThreadWorkerHost(MetricLabels labels, std::unique_ptr<DataNetwork> network,
                                    std::unique_ptr<MetricRegistry> metrics, JobLoader load_job)
     : metrics_(metrics != nullptr ? std::move(metrics) : std::make_unique<MetricRegistry>()),
-      slots_(NewThreadSlotRunnerFactory()),
       network_(std::move(network)),
+      slots_(NewThreadSlotRunnerFactory(network_.get())),
       io_("checkpoints"),
       coordinators_("coordinators"),
       executor_("worker") {

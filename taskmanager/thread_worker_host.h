@@ -29,8 +29,8 @@ class ThreadWorkerHost final : public WorkerHost {
 
  private:
   std::unique_ptr<MetricRegistry> metrics_;
-  std::unique_ptr<SlotRunnerFactory> slots_;
   std::unique_ptr<DataNetwork> network_;
+  std::unique_ptr<SlotRunnerFactory> slots_;
   ThreadExecutor io_;
   ThreadExecutor coordinators_;
   ThreadExecutor executor_;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -249,6 +250,88 @@ TEST(TcpDataNetwork, TellsTheOtherSideWhenOneCloses) {
   EXPECT_THAT(report.AwaitReason(), HasSubstr("closed the connection"));
   network->Stop();
   EXPECT_EQ(listener.received.reasons(), 0u) << "not told to the side that closed";
+}
+
+// Waits for the network as a slot's thread does that has nothing else to do, and once serves what came.
+void WaitAndServe(DataNetwork& network, int timeout_ms) {
+  if (!network.Wait(timeout_ms)) network.EndSleep();
+  network.Serve();
+}
+
+// Until it is this thread's turn to wait for it.
+void TakeOver(DataNetwork& network) {
+  while (!network.Wait(0)) {
+    network.EndSleep();
+    network.Interrupt();  // its own thread looks whether it is needed
+    std::this_thread::yield();
+  }
+}
+
+TEST(TcpDataNetwork, CarriesFramesInOrderWhoeverServesIt) {
+  Listener listener;
+  std::unique_ptr<DataNetwork> network = NewTcpDataNetwork({});
+  Report report;
+  auto connection = network->Connect(listener.address, {.token = kToken, .worker_index = 3}, report.Handlers());
+  std::atomic<bool> done{false};
+  std::vector<std::thread> servers;
+  for (int i = 0; i < 2; ++i) {
+    servers.emplace_back([&] {
+      while (!done) WaitAndServe(*listener.network, 1);
+    });
+  }
+  constexpr size_t kFrames = 3000;
+  for (size_t i = 0; i < kFrames; ++i) connection->Send(MakeFrame(i, std::string(i % 50 * 1000, 'x')));
+  const std::vector<Frame> frames = listener.received.AwaitFrames(kFrames);
+  for (size_t i = 0; i < frames.size(); ++i) EXPECT_EQ(frames[i].channel, i);
+  done = true;
+  for (std::thread& server : servers) server.join();
+  network->Stop();
+}
+
+TEST(TcpDataNetwork, IsServedByItsOwnThreadOnceNobodyElseLooks) {
+  Listener listener;
+  std::unique_ptr<DataNetwork> network = NewTcpDataNetwork({});
+  Report report;
+  auto connection = network->Connect(listener.address, {.token = kToken, .worker_index = 3}, report.Handlers());
+  DataConnection& accepted = listener.AwaitConnection();
+  TakeOver(*listener.network);
+  TakeOver(*network);
+  connection->Send(MakeFrame(1, "asks"));
+  EXPECT_EQ(listener.received.AwaitFrames(1).front().payload, "asks");
+  accepted.Send(MakeFrame(1, std::string(5'000'000, 'x')));
+  EXPECT_EQ(report.AwaitFrames(1).front().payload.size(), 5'000'000u);
+  network->Stop();
+}
+
+TEST(TcpDataNetwork, ServesAnotherThatSleepsWhenWhoeverWaitedGoes) {
+  Listener listener;
+  std::unique_ptr<DataNetwork> network = NewTcpDataNetwork({});
+  Report report;
+  auto connection = network->Connect(listener.address, {.token = kToken, .worker_index = 3}, report.Handlers());
+  listener.AwaitConnection();
+  TakeOver(*listener.network);
+  std::thread waiting([&] {
+    while (!listener.network->Wait(1000)) listener.network->EndSleep();  // and works from then on
+  });
+  // Sleeps elsewhere from now on.
+  while (listener.network->Wait(0)) std::this_thread::yield();
+  connection->Send(MakeFrame(1, "asks"));
+  EXPECT_EQ(listener.received.AwaitFrames(1).front().payload, "asks");
+  listener.network->EndSleep();
+  waiting.join();
+  network->Stop();
+}
+
+TEST(TcpDataNetwork, StopsThoughAThreadWaits) {
+  Listener listener;
+  TakeOver(*listener.network);
+  std::thread waiting([&] {
+    while (listener.network->Wait(-1)) {
+    }
+  });
+  listener.network->Stop();
+  waiting.join();
+  EXPECT_FALSE(listener.network->Serve());
 }
 
 TEST(TcpDataNetwork, RefusesAnotherToken) {
