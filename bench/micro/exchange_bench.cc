@@ -31,7 +31,7 @@
 namespace eagre {
 namespace {
 
-constexpr int64_t kPollNs = 20'000;  // as a slot's runner does before it parks
+constexpr int64_t kPollNs = 5'000;  // as a slot's runner does before it parks
 constexpr int kRounds = 5;
 constexpr size_t kRawPiece = 32 * 1024;
 
@@ -114,13 +114,16 @@ Cost RunRaw(size_t total_bytes) {
   return RunPair(send, receive, sockets);
 }
 
-// Stands for the slot of the process's one task.
+// Stands for the slot of the process's one task: serves the network when it has nothing else to do.
 class BenchSlot final : public Waker {
  public:
+  explicit BenchSlot(DataNetwork& network) : network_(network) {}
   void Wake() override {
     if (!parked_.load(std::memory_order_seq_cst)) return;
     signals_.fetch_add(1, std::memory_order_seq_cst);
     signals_.notify_one();
+    EndSleep();
+    network_.Interrupt();
   }
   // Calls `step`, which tells whether it got on, until `done`.
   template <typename Step>
@@ -131,6 +134,7 @@ class BenchSlot final : public Waker {
         idle_since_ns = 0;
         continue;
       }
+      if (network_.Serve()) continue;
       const int64_t now_ns = SystemClock().MonotonicNs();
       if (idle_since_ns == 0) idle_since_ns = now_ns;
       if (now_ns - idle_since_ns < kPollNs) {
@@ -139,13 +143,23 @@ class BenchSlot final : public Waker {
       }
       const uint32_t seen = signals_.load(std::memory_order_seq_cst);
       parked_.store(true, std::memory_order_seq_cst);
-      if (!step() && !done) signals_.wait(seen, std::memory_order_seq_cst);
+      if (!step() && !done && !network_.Wait(-1)) {
+        asleep_ = true;
+        signals_.wait(seen, std::memory_order_seq_cst);
+        EndSleep();
+      }
       parked_.store(false, std::memory_order_seq_cst);
       idle_since_ns = 0;
     }
   }
 
  private:
+  void EndSleep() {
+    if (asleep_.exchange(false)) network_.EndSleep();
+  }
+
+  DataNetwork& network_;
+  std::atomic<bool> asleep_{false};
   std::atomic<bool> parked_{false};
   std::atomic<uint32_t> signals_{0};
 };
@@ -187,6 +201,7 @@ class BenchWorker {
                                        : std::vector{trimmed(peer), trimmed(address)});
   }
   Exchange& exchange() { return *exchange_; }
+  DataNetwork& network() { return *network_; }
 
  private:
   std::unique_ptr<DataNetwork> network_;
@@ -195,7 +210,7 @@ class BenchWorker {
 
 void SendRecords(int fd, size_t records, int channels) {
   BenchWorker worker(0, fd);
-  BenchSlot slot;
+  BenchSlot slot(worker.network());
   std::vector<std::unique_ptr<OutputChannel>> outputs;
   for (int c = 0; c < channels; ++c) {
     outputs.push_back(worker.exchange().CreateOutput(1, {.target_subtask = c}, BenchType(), slot));
@@ -233,7 +248,7 @@ void SendRecords(int fd, size_t records, int channels) {
 
 void ReceiveRecords(int fd, size_t records, int channels) {
   BenchWorker worker(1, fd);
-  BenchSlot slot;
+  BenchSlot slot(worker.network());
   std::vector<std::unique_ptr<InputChannel>> inputs;
   for (int c = 0; c < channels; ++c) {
     inputs.push_back(worker.exchange().CreateInput(0, {.target_subtask = c}, BenchType(), slot));
