@@ -169,8 +169,9 @@ void WindowState::Seal() {
 
 bool WindowState::EncodeSealed(StateEntryWriter& out, size_t max_bytes) {
   // What the store has may be older than what the tables have, and so comes before it.
-  if (owner_.spilled() != nullptr && !owner_.spilled()->EncodeSealed(out, out.bytes() + max_bytes)) return false;
-  out.Append(sealed_out_);
+  const size_t limit = out.bytes() + max_bytes;
+  if (owner_.spilled() != nullptr && !owner_.spilled()->EncodeSealed(out, limit)) return false;
+  if (!sealed_out_.MoveTo(out, limit)) return false;
   if (!EncodeFrom(sealed_walk_, true, out, max_bytes)) return false;
   epochs_.EndSealed();
   return true;
@@ -185,18 +186,19 @@ void WindowState::BeginBase() {
 // The store first, then the tables: what is evicted meanwhile is in neither or in both, and so is encoded then.
 bool WindowState::EncodeBase(StateEntryWriter& out, size_t max_bytes) {
   if (!base_running_) return EncodeFrom(base_walk_, false, out, max_bytes);
-  out.Append(base_out_);
-  if (!owner_.spilled()->EncodeBase(out, out.bytes() + max_bytes)) return false;
-  out.Append(base_out_);
+  const size_t limit = out.bytes() + max_bytes;
+  if (!base_out_.MoveTo(out, limit) || !owner_.spilled()->EncodeBase(out, limit)) return false;
+  if (!base_out_.MoveTo(out, limit)) return false;
   if (!EncodeFrom(base_walk_, false, out, max_bytes)) return false;
   base_running_ = false;
   return true;
 }
 
 void WindowState::EncodeStored(const StoredEntry& entry, std::string_view key) {
-  sealed_out_.BeginKey(entry.hash).Raw(key);
-  sealed_out_.BeginValue().Raw(entry.value);
-  sealed_out_.End();
+  StateEntryWriter& out = sealed_out_.back();
+  out.BeginKey(entry.hash).Raw(key);
+  out.BeginValue().Raw(entry.value);
+  out.End();
 }
 
 bool WindowState::EncodeFrom(Walk& walk, bool pending_only, StateEntryWriter& out, size_t max_bytes) {

@@ -15,7 +15,7 @@ std::string BufferPool::Take() {
 
 void BufferPool::Release(std::string buffer) {
   const size_t bytes = buffer.capacity();
-  if (bytes < kSmallestKept || bytes > kLargestKept) return;
+  if (bytes < kSmallestKept || bytes > largest_kept_) return;
   std::lock_guard lock(mutex_);
   if (kept_bytes_ + bytes > max_kept_bytes_) return;
   kept_bytes_ += bytes;

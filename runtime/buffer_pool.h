@@ -8,10 +8,11 @@
 
 namespace eagre {
 
-// Keeps at most `max_kept_bytes` of spare buffers. Thread-safe.
+// Keeps at most `max_kept_bytes` of spare buffers, none larger than `largest_kept`. Thread-safe.
 class BufferPool {
  public:
-  explicit BufferPool(size_t max_kept_bytes = kDefaultKeptBytes) : max_kept_bytes_(max_kept_bytes) {}
+  explicit BufferPool(size_t max_kept_bytes = kDefaultKeptBytes, size_t largest_kept = kLargestKept)
+      : max_kept_bytes_(max_kept_bytes), largest_kept_(largest_kept) {}
   BufferPool(const BufferPool&) = delete;
   BufferPool& operator=(const BufferPool&) = delete;
 
@@ -28,6 +29,7 @@ class BufferPool {
   static constexpr size_t kLargestKept = 512u << 10;  // the rare large record must not hold memory for ever
 
   const size_t max_kept_bytes_;
+  const size_t largest_kept_;
   mutable std::mutex mutex_;
   std::vector<std::string> spare_;
   size_t kept_bytes_ = 0;

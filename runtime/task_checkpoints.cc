@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/logging.h"
 #include "runtime/local_copy.h"
+#include "runtime/segment_merge.h"
 #include "state/state_file.h"
 
 namespace eagre {
@@ -74,10 +75,45 @@ class TaskCheckpoints::File {
   Status status_;
 };
 
+// Of the newest `runs` deltas of a chain, which end at segment `end`. Posts itself until it is through, so that
+// checkpoints are written meanwhile.
+class TaskCheckpoints::Merge : public std::enable_shared_from_this<Merge> {
+ public:
+  using Then = std::function<void(StatusOr<std::vector<Written>>)>;
+
+  // Where in a chain it takes place.
+  struct Place {
+    size_t chain, first_run, runs, first_segment, segments;
+  };
+  Merge(const TaskCheckpointsOptions& options, const Place& place, std::vector<proto::StateSegment> segments,
+        std::string name)
+      : place(place),
+        file_(options, std::move(name)),
+        merge_(
+            *options.files, options.directory, std::move(segments),
+            [this](const std::string& bytes, uint64_t entries) { file_.Append(this->place.chain, bytes, entries); }) {}
+
+  void Post(Executor& io, Then then) {
+    io.Post([self = shared_from_this(), &io, then = std::move(then)]() mutable {
+      const StatusOr<bool> done = self->merge_.Step();
+      if (!done.ok()) return then(done.status());
+      if (*done) return then(self->file_.Finish());
+      self->Post(io, std::move(then));
+    });
+  }
+
+  const Place place;
+
+ private:
+  File file_;
+  SegmentMerge merge_;
+};
+
 TaskCheckpoints::TaskCheckpoints(TaskCheckpointsOptions options, Handlers handlers)
     : options_(std::move(options)),
       handlers_(std::move(handlers)),
-      unwritten_bytes_(std::make_shared<std::atomic<uint64_t>>(0)) {}
+      unwritten_bytes_(std::make_shared<std::atomic<uint64_t>>(0)),
+      buffers_(std::make_shared<BufferPool>(kMostUnwrittenBytes, 2 * kReservedBytes)) {}
 
 TaskCheckpoints::~TaskCheckpoints() {
   *alive_ = false;
@@ -167,6 +203,7 @@ bool TaskCheckpoints::EncodeSlice() {
     if (encoded >= kSliceBytes) return true;
     Chain& chain = chains_[next_chain_];
     const size_t before = delta_.bytes();
+    MakeRoom(delta_);
     const bool done = chain.state->EncodeSealed(delta_, kSliceBytes);
     encoded += delta_.bytes() - before;
     if (done || delta_.bytes() >= kSegmentBytes) {
@@ -194,7 +231,7 @@ void TaskCheckpoints::Write(StateEntryWriter& entries, std::shared_ptr<File>& fi
                             size_t state) {
   if (entries.entries() == 0) return;
   const uint64_t count = entries.entries();
-  Write(entries.Take(), count, file, what, state);
+  Write(entries.Take(buffers_->Take()), count, file, what, state);
 }
 
 void TaskCheckpoints::Write(std::string bytes, uint64_t count, std::shared_ptr<File>& file, const std::string& what,
@@ -203,15 +240,17 @@ void TaskCheckpoints::Write(std::string bytes, uint64_t count, std::shared_ptr<F
     file = std::make_shared<File>(options_, fmt::format("{}/{}{}", kSharedFolder, what, FileSuffix(options_)));
   }
   unwritten_bytes_->fetch_add(bytes.size(), std::memory_order_relaxed);
-  options_.io->Post(
-      [file, state, count, bytes = std::move(bytes), unwritten = unwritten_bytes_, post = handlers_.post] {
-        file->Append(state, bytes, count);
-        const uint64_t before = unwritten->fetch_sub(bytes.size(), std::memory_order_relaxed);
-        // The task may have stopped encoding because of it.
-        if (before > kMostUnwrittenBytes && before - bytes.size() <= kMostUnwrittenBytes) {
-          post([] { return OkStatus(); });
-        }
-      });
+  options_.io->Post([file, state, count, bytes = std::move(bytes), unwritten = unwritten_bytes_, buffers = buffers_,
+                     post = handlers_.post]() mutable {
+    file->Append(state, bytes, count);
+    const size_t written = bytes.size();
+    buffers->Release(std::move(bytes));
+    const uint64_t before = unwritten->fetch_sub(written, std::memory_order_relaxed);
+    // The task may have stopped encoding because of it.
+    if (before > kMostUnwrittenBytes && before - written <= kMostUnwrittenBytes) {
+      post([] { return OkStatus(); });
+    }
+  });
 }
 
 void TaskCheckpoints::FinishFile(std::shared_ptr<File> file, std::vector<std::function<Status()>> first,
@@ -243,7 +282,9 @@ void TaskCheckpoints::OnDeltaWritten(Checkpoint checkpoint, StatusOr<std::vector
     return;
   }
   for (Chain& chain : chains_) {
-    if (!chain.state->incremental()) chain.segments.clear();
+    if (chain.state->incremental()) continue;
+    chain.segments.clear();
+    chain.deltas.clear();
   }
   std::vector<bool> replaced(chains_.size());
   for (Written& one : *written) {
@@ -252,8 +293,12 @@ void TaskCheckpoints::OnDeltaWritten(Checkpoint checkpoint, StatusOr<std::vector
       continue;
     }
     Chain& chain = chains_[one.state];
-    chain.deltas += replaced[one.state] ? 0 : 1;
+    if (!replaced[one.state]) chain.deltas.emplace_back();
     replaced[one.state] = true;
+    Run& run = chain.deltas.back();
+    ++run.segments;
+    run.bytes += one.segment.length();
+    run.entries += one.segment.entries();
     chain.delta_bytes += one.segment.length();
     bytes_since_cut_ += one.segment.length();
     local_files_.insert(one.segment.file());
@@ -327,13 +372,18 @@ proto::CheckpointReport TaskCheckpoints::NewReport(int64_t checkpoint_id, proto:
 
 // While no checkpoint is under way, so that no delta is half within the base and half after it.
 void TaskCheckpoints::MaybeBeginBase() {
-  if (base_running_ || writing_back_ || encoding_ || writing_ > 0 || checkpoint_.id != 0) return;
-  const bool worth =
-      broken() || std::any_of(chains_.begin(), chains_.end(), [](const Chain& chain) {
-        return chain.state->incremental() &&
-               (chain.delta_bytes > std::max(chain.base_bytes, kSmallestBaseBytes) || chain.deltas > kMostDeltas);
-      });
-  if (!worth) return;
+  if (base_running_ || merging_ || writing_back_ || encoding_ || writing_ > 0 || checkpoint_.id != 0) return;
+  const bool worth = broken() || std::any_of(chains_.begin(), chains_.end(), [](const Chain& chain) {
+                       return chain.state->incremental() &&
+                              (chain.delta_bytes > std::max(chain.base_bytes, kSmallestBaseBytes) ||
+                               (chain.deltas.size() > kMostDeltas && MergeableRuns(chain) < kFewestMerged));
+                     });
+  if (!worth) {
+    const auto many = std::find_if(chains_.begin(), chains_.end(),
+                                   [](const Chain& chain) { return chain.deltas.size() > kMostDeltas; });
+    if (many != chains_.end()) BeginMerge(static_cast<size_t>(many - chains_.begin()), MergeableRuns(*many));
+    return;
+  }
   base_running_ = base_encoding_ = true;
   next_base_ = 0;
   lost_before_base_ = lost_deltas_;
@@ -342,7 +392,7 @@ void TaskCheckpoints::MaybeBeginBase() {
     if (!chain.state->incremental()) continue;
     chain.superseded = chain.segments.size();
     chain.delta_bytes = 0;
-    chain.deltas = 0;
+    chain.deltas.clear();
     chain.state->BeginBase();
   }
 }
@@ -352,6 +402,7 @@ bool TaskCheckpoints::EncodeBaseSlice() {
     if (encoded >= kSliceBytes) return true;
     CheckpointedState& state = *chains_[next_base_].state;
     const size_t before = base_.bytes();
+    MakeRoom(base_);
     const bool done = !state.incremental() || state.EncodeBase(base_, kSliceBytes);
     encoded += base_.bytes() - before;
     if (done || base_.bytes() >= kSegmentBytes) {
@@ -392,6 +443,77 @@ void TaskCheckpoints::OnBaseWritten(StatusOr<std::vector<Written>> written) {
     chains_[i].segments.insert(chains_[i].segments.begin(), bases[i].begin(), bases[i].end());
   }
   healed_deltas_ = lost_before_base_;
+  MaybeBeginWriteBack();
+  MaybeRequestSnapshot();
+}
+
+// ---- merges ----
+
+// How many of the newest deltas are to become one: those that are not much larger than the ones after them together, so
+// that nothing is merged often.
+size_t TaskCheckpoints::MergeableRuns(const Chain& chain) {
+  uint64_t bytes = 0;
+  uint64_t entries = 0;
+  size_t runs = 0;
+  for (auto run = chain.deltas.rbegin(); run != chain.deltas.rend(); ++run, ++runs) {
+    entries += run->entries;
+    if (entries > SegmentMerge::kMostEntries || (runs >= kFewestMerged && run->bytes > 2 * bytes)) break;
+    bytes += run->bytes;
+  }
+  return runs;
+}
+
+void TaskCheckpoints::BeginMerge(size_t index, size_t runs) {
+  merging_ = true;
+  const Chain& chain = chains_[index];
+  Merge::Place place{.chain = index, .first_run = chain.deltas.size() - runs, .runs = runs};
+  for (size_t i = place.first_run; i < chain.deltas.size(); ++i) place.segments += chain.deltas[i].segments;
+  place.first_segment = chain.segments.size() - place.segments;
+  ++bases_;
+  const auto merge = std::make_shared<Merge>(
+      options_, place,
+      std::vector(chain.segments.begin() + static_cast<ptrdiff_t>(place.first_segment), chain.segments.end()),
+      fmt::format("{}/{}-base{}{}", kSharedFolder, options_.attempt, bases_, FileSuffix(options_)));
+  merge->Post(*options_.io,
+              [this, merge, alive = alive_, post = handlers_.post](StatusOr<std::vector<Written>> written) {
+                post([this, merge, alive, written = std::move(written)]() mutable {
+                  if (*alive) OnMerged(*merge, std::move(written));
+                  return OkStatus();
+                });
+              });
+}
+
+// Deltas may have come behind those that were merged.
+void TaskCheckpoints::OnMerged(const Merge& merge, StatusOr<std::vector<Written>> written) {
+  merging_ = false;
+  const Merge::Place& place = merge.place;
+  Chain& chain = chains_[place.chain];
+  if (!written.ok()) {
+    EAGRE_LOG_WARN("cannot merge changes of the state of subtask {}: {}", options_.subtask,
+                   StatusMessage(written.status()));
+    // A base makes good for it.
+    chain.delta_bytes = std::max(chain.delta_bytes, std::max(chain.base_bytes, kSmallestBaseBytes) + 1);
+    return MaybeBeginWriteBack();
+  }
+  Run merged;
+  std::vector<proto::StateSegment> segments;
+  for (Written& one : *written) {
+    ++merged.segments;
+    merged.bytes += one.segment.length();
+    merged.entries += one.segment.entries();
+    local_files_.insert(one.segment.file());
+    segments.push_back(std::move(one.segment));
+  }
+  const auto first_run = chain.deltas.begin() + static_cast<ptrdiff_t>(place.first_run);
+  for (size_t i = 0; i < place.runs; ++i) chain.delta_bytes -= first_run[static_cast<ptrdiff_t>(i)].bytes;
+  chain.delta_bytes += merged.bytes;
+  *first_run = merged;
+  chain.deltas.erase(first_run + 1, first_run + static_cast<ptrdiff_t>(place.runs));
+  const auto first = chain.segments.begin() + static_cast<ptrdiff_t>(place.first_segment);
+  chain.segments.insert(chain.segments.erase(first, first + static_cast<ptrdiff_t>(place.segments)), segments.begin(),
+                        segments.end());
+  // A snapshot stands for a beginning of the chain.
+  base_since_cut_ |= place.first_segment < chain.cut.size();
   MaybeBeginWriteBack();
   MaybeRequestSnapshot();
 }
@@ -461,7 +583,7 @@ void TaskCheckpoints::OnWanted() {
 
 // Like a base.
 void TaskCheckpoints::MaybeBeginWriteBack() {
-  if (!snapshot_wanted_ || base_running_ || encoding_ || writing_ > 0 || checkpoint_.id != 0) return;
+  if (!snapshot_wanted_ || base_running_ || merging_ || encoding_ || writing_ > 0 || checkpoint_.id != 0) return;
   snapshot_wanted_ = false;
   writing_back_ = true;
   next_write_back_ = 0;

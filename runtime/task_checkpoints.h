@@ -1,8 +1,10 @@
 // The checkpoints of one task: seals its operators' states at the barrier, encodes what changed in slices between the
 // task's steps, has it written by an I/O thread, and acknowledges with the chain of segments that makes up each state.
 //
-// A chain is a base and the deltas after it. When the deltas outgrow the base, a new base is encoded in the background.
-// What cannot be written is not lost for later: the task declines checkpoints until a new base has been written.
+// A chain is a base and the deltas after it. When the deltas outgrow the base, a new base is encoded in the background;
+// when they are many and small beside it, they are merged, so that what is written follows from what changes and not
+// from how large the state is. What cannot be written is not lost for later: the task declines checkpoints until a new
+// base has been written.
 #pragma once
 
 #include <atomic>
@@ -19,6 +21,7 @@
 #include "base/status.h"
 #include "proto/checkpoint.pb.h"
 #include "proto/control.pb.h"
+#include "runtime/buffer_pool.h"
 #include "runtime/in_flight.h"
 #include "runtime/local_snapshots.h"
 #include "runtime/restore_plan.h"
@@ -93,13 +96,19 @@ class TaskCheckpoints final : private LocalSnapshots::Member {
     proto::StateSegment segment;
   };
   class File;
+  class Merge;
+  struct Run {  // what one checkpoint added to a chain, or a merge made of several of these
+    size_t segments = 0;
+    uint64_t bytes = 0;
+    uint64_t entries = 0;
+  };
   struct Chain {
     CheckpointedState* state = nullptr;
     size_t node = 0;
     std::vector<proto::StateSegment> segments;
     uint64_t base_bytes = 0;
     uint64_t delta_bytes = 0;
-    size_t deltas = 0;                     // since the base
+    std::vector<Run> deltas;               // since the base
     size_t superseded = 0;                 // segments that the base under way takes the place of
     std::vector<proto::StateSegment> cut;  // what it had when the newest local snapshot was begun
   };
@@ -120,14 +129,22 @@ class TaskCheckpoints final : private LocalSnapshots::Member {
 
   static constexpr size_t kSliceBytes = 128 * 1024;  // encoded between two steps of the task
   static constexpr size_t kSegmentBytes = 4 << 20;   // handed to the disk at once
-  static constexpr uint64_t kMostUnwrittenBytes = 32 << 20;
+  static constexpr size_t kReservedBytes = kSegmentBytes + 2 * kSliceBytes;
+  static constexpr uint64_t kMostUnwrittenBytes = 16 << 20;
   static constexpr uint64_t kSmallestBaseBytes = 4 << 20;
-  static constexpr size_t kMostDeltas = 24;
+  static constexpr size_t kMostDeltas = 24, kFewestMerged = 8;
   bool broken() const { return lost_deltas_ != healed_deltas_; }
   std::string DeltaName() const;
+  // More than a slice is there: it will be a whole segment.
+  static void MakeRoom(StateEntryWriter& entries) {
+    if (entries.bytes() > kSliceBytes) entries.Reserve(kReservedBytes);
+  }
   bool EncodeSlice();
   bool EncodeBaseSlice();
   void MaybeBeginBase();
+  static size_t MergeableRuns(const Chain& chain);
+  void BeginMerge(size_t chain, size_t runs);
+  void OnMerged(const Merge& merge, StatusOr<std::vector<Written>> written);
   void Write(StateEntryWriter& entries, std::shared_ptr<File>& file, const std::string& what, size_t state);
   void Write(std::string bytes, uint64_t count, std::shared_ptr<File>& file, const std::string& what, size_t state);
   // `first`: what must have happened before, too.
@@ -165,6 +182,7 @@ class TaskCheckpoints final : private LocalSnapshots::Member {
   size_t next_base_ = 0;
   int bases_ = 0;
   std::shared_ptr<File> base_file_;
+  bool merging_ = false;
   bool ended_ = false;
 
   // The local copies that there are, and which of them the checkpoints acknowledged need.
@@ -181,6 +199,8 @@ class TaskCheckpoints final : private LocalSnapshots::Member {
   int64_t lost_before_base_ = 0;  // of the base under way
   int64_t healed_deltas_ = 0;
   std::shared_ptr<std::atomic<uint64_t>> unwritten_bytes_;
+  // New memory is dear: the system hands it out page by page, and each has to be cleared.
+  std::shared_ptr<BufferPool> buffers_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for mail
 };
 

@@ -109,8 +109,9 @@ void KeyedStateCore::MarkCachedInEpoch(char* row) {
   auto& header = *reinterpret_cast<RowHeader*>(row);
   StoreTail& tail = TailOf(row);
   const bool sealed_in_store = tail.store_epoch != 0 && tail.store_epoch == spilled_->sealed_epoch();
-  if (epochs_.IsPending(header.mark) || sealed_in_store) {
-    EncodeRow(row, sealed_out_);
+  const bool pending = epochs_.IsPending(header.mark);
+  if (pending || sealed_in_store) {
+    EncodeRow(row, pending && sealed_in_store ? sealed_again_.back() : sealed_out_.back());
     header.mark = ChangeEpochs::Encoded(header.mark);
     if (sealed_in_store) tail.store_epoch = 0;
   }
@@ -159,10 +160,11 @@ StatusOr<bool> KeyedStateCore::CommitWrites() {
 void KeyedStateCore::DropEvicted() {
   for (char* row : evicted_) {
     auto& header = *reinterpret_cast<RowHeader*>(row);
-    if (epochs_.IsPending(header.mark)) EncodeRow(row, sealed_out_);
+    if (epochs_.IsPending(header.mark)) EncodeRow(row, sealed_out_.back());
     if (epochs_.IsCurrent(header.mark) && Empty(row)) {
-      key_ops_.encode(KeyAt(row), erased_.BeginKey(header.hash));
-      erased_.EndErased();
+      StateEntryWriter& erased = erased_.back();
+      key_ops_.encode(KeyAt(row), erased.BeginKey(header.hash));
+      erased.EndErased();
     }
     header.mark = ChangeEpochs::kOwnersBit;
     FreeRow(row);
@@ -220,28 +222,28 @@ Status KeyedStateCore::AdoptStore(const StorePart& part) {
 }
 
 void KeyedStateCore::BeginWriteBack() {
-  write_back_position_ = 0;
-  write_back_end_ = RowsAllocated();
+  write_back_walk_ = {.end = RowsAllocated()};
 }
 
 // Before a base the store gets what it does not have yet, so that it alone has everything from before the base. True
 // when it has.
 bool KeyedStateCore::WriteBackSlice() {
-  if (write_back_position_ >= write_back_end_) return true;
+  if (write_back_walk_.done()) return true;
   if (backend_->stalled() || !spilled_->error().ok()) return false;
-  const size_t end = std::min(write_back_position_ + kRowsPassedPerSlice, write_back_end_);
-  size_t position = write_back_position_;
-  for (size_t bytes = 0; position < end && bytes < kBytesPerSlice; ++position) {
-    char* row = RowAt(position);
-    const auto& header = *reinterpret_cast<const RowHeader*>(row);
-    const bool unwritten = (header.cached & kUnwritten) != 0 || header.listed != kNotListed;
-    if ((header.cached & kLive) == 0 || !unwritten) continue;
-    AddWrite(row);
-    bytes += row_bytes_ + header.heap_bytes;
-  }
+  RowWalk walk = write_back_walk_;
+  size_t bytes = 0;
+  WalkRows(
+      walk, [&] { return bytes >= kBytesPerSlice; },
+      [&](char* row) {
+        const auto& header = *reinterpret_cast<const RowHeader*>(row);
+        const bool unwritten = (header.cached & kUnwritten) != 0 || header.listed != kNotListed;
+        if (!unwritten) return;
+        AddWrite(row);
+        bytes += row_bytes_ + header.heap_bytes;
+      });
   const StatusOr<bool> written = CommitWrites();
   if (!written.ok()) spilled_->Fail(written.status());
-  if (written.ok() && *written) write_back_position_ = position;
+  if (written.ok() && *written) write_back_walk_ = walk;
   return false;
 }
 

@@ -16,6 +16,7 @@ constexpr size_t kChunkBytes = 64 * 1024;
 constexpr uint8_t kChangesPerMeasure = 16;
 constexpr size_t kRowsPerRestoredBatch = 1024;
 constexpr size_t kPrefetchDistance = 8;
+constexpr size_t kMostSealedOut = 16 << 20;
 
 size_t AlignUp(size_t offset, size_t alignment) {
   return (offset + alignment - 1) / alignment * alignment;
@@ -76,6 +77,11 @@ size_t KeyedStateCore::memory_bytes() const {
   return rows_.memory_bytes() + rows_.size() * row_bytes_ + heap_bytes_;
 }
 
+bool KeyedStateCore::blocked() const {
+  if (sealed_out_.bytes() + sealed_again_.bytes() > kMostSealedOut) return true;
+  return backend_ != nullptr && backend_->stalled() && backend_->full();
+}
+
 void KeyedStateCore::FinishBatch() {
   scope_.row = nullptr;
   scope_.now_ms = StateScope::kTimeNotRead;
@@ -131,7 +137,7 @@ void KeyedStateCore::MarkInEpoch(char* row) {
   if (spilled_ != nullptr) return MarkCachedInEpoch(row);
   auto& header = *reinterpret_cast<RowHeader*>(row);
   if (epochs_.IsPending(header.mark)) {
-    EncodeRow(row, sealed_out_);
+    EncodeRow(row, sealed_out_.back());
     header.mark = ChangeEpochs::Encoded(header.mark);
   }
   header.mark = epochs_.Current(header.mark);
@@ -142,8 +148,9 @@ void KeyedStateCore::MarkFreed(char* row) {
   auto& header = *reinterpret_cast<RowHeader*>(row);
   if (!epochs_.IsCurrent(header.mark)) MarkInEpoch(row);
   if ((header.mark & ChangeEpochs::kWritten) != 0) {
-    key_ops_.encode(KeyAt(row), erased_.BeginKey(header.hash));
-    erased_.EndErased();
+    StateEntryWriter& erased = erased_.back();
+    key_ops_.encode(KeyAt(row), erased.BeginKey(header.hash));
+    erased.EndErased();
   }
   const uint8_t epoch = epochs_.following() && spilled_ == nullptr ? header.mark & ChangeEpochs::kEpochBits : 0;
   header.mark = epoch | ChangeEpochs::kOwnersBit;
@@ -175,9 +182,7 @@ void KeyedStateCore::EncodeStates(const char* row, ByteWriter& value) const {
 
 void KeyedStateCore::Seal() {
   for (char* row : changed_) reinterpret_cast<RowHeader*>(row)->listed = kListedBeforeSeal;
-  sealed_walk_ = epochs_.Seal();
-  walk_position_ = 0;
-  sealed_position_ = 0;
+  if (epochs_.Seal()) sealed_walk_ = {.end = RowsAllocated()};
   sealed_.swap(dirty_);
   // What goes comes first: a key that came back is put behind it.
   if (spilled_ == nullptr) {
@@ -191,11 +196,11 @@ void KeyedStateCore::Seal() {
 bool KeyedStateCore::EncodeSealed(StateEntryWriter& out, size_t max_bytes) {
   const size_t limit = out.bytes() + max_bytes;
   if (spilled_ != nullptr) {
+    if (!sealed_erased_.MoveTo(out, limit) || !sealed_out_.MoveTo(out, limit)) return false;
     // What the store has may be older than what the table has, and so comes before it.
-    out.Append(sealed_erased_);
-    if (!spilled_->EncodeSealed(out, limit)) return false;
+    if (!spilled_->EncodeSealed(out, limit) || !sealed_again_.MoveTo(out, limit)) return false;
   }
-  out.Append(sealed_out_);
+  if (!sealed_out_.MoveTo(out, limit)) return false;
   const auto encode_pending = [&](char* row) {
     auto& header = *reinterpret_cast<RowHeader*>(row);
     if (!epochs_.IsPending(header.mark)) return;
@@ -206,22 +211,22 @@ bool KeyedStateCore::EncodeSealed(StateEntryWriter& out, size_t max_bytes) {
     EncodeRow(row, out);
     header.mark = ChangeEpochs::Encoded(header.mark);
   };
-  while (sealed_walk_) {
-    if (out.bytes() >= limit) return false;
-    sealed_walk_ = rows_.VisitSegment(walk_position_, [&](uint64_t, char* row) { encode_pending(row); });
+  const auto full = [&] { return out.bytes() >= limit; };
+  if (!sealed_walk_.done()) {
+    WalkRows(sealed_walk_, full, encode_pending);
+    return false;
   }
-  for (; sealed_position_ < sealed_.size(); ++sealed_position_) {
-    if (out.bytes() >= limit) return false;
-    encode_pending(sealed_[sealed_position_]);
+  for (size_t passed = 0; !sealed_.empty(); ++passed, sealed_.pop_front()) {
+    if (full() || passed == kRowsPassedPerSlice) return false;
+    if (sealed_.size() > kPrefetchDistance) __builtin_prefetch(sealed_[kPrefetchDistance], 1, 3);
+    encode_pending(sealed_.front());
   }
-  sealed_.clear();
   epochs_.EndSealed();
   return true;
 }
 
 void KeyedStateCore::BeginBase() {
-  base_position_ = 0;
-  base_done_ = false;
+  base_walk_ = {.end = RowsAllocated()};
   if (spilled_ == nullptr) return;
   BeginWriteBack();
   spilled_->BeginBase();
@@ -230,15 +235,14 @@ void KeyedStateCore::BeginBase() {
 bool KeyedStateCore::EncodeBase(StateEntryWriter& out, size_t max_bytes) {
   const size_t limit = out.bytes() + max_bytes;
   if (spilled_ != nullptr) return WriteBackSlice() && spilled_->EncodeBase(out, limit);
-  while (!base_done_) {
-    if (out.bytes() >= limit) return false;
-    base_done_ = !rows_.VisitSegment(base_position_, [&](uint64_t, char* row) {
-      if (Empty(row)) return;
-      EncodeRow(row, out);
-      reinterpret_cast<RowHeader*>(row)->mark |= ChangeEpochs::kWritten;
-    });
-  }
-  return true;
+  WalkRows(
+      base_walk_, [&] { return out.bytes() >= limit; },
+      [&](char* row) {
+        if (Empty(row)) return;
+        EncodeRow(row, out);
+        reinterpret_cast<RowHeader*>(row)->mark |= ChangeEpochs::kWritten;
+      });
+  return base_walk_.done();
 }
 
 Status KeyedStateCore::RestoreRow(char* row, const StateEntry& entry) {

@@ -24,6 +24,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -69,8 +70,9 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   void FinishBatch();
   // Evicts what the backend has no room for. RESOURCE_EXHAUSTED when it cannot.
   Status MakeRoom() { return backend_ == nullptr ? OkStatus() : backend_->MakeRoom(); }
-  // There is no room, and the store takes nothing now: no batch is to begin until it does.
-  bool blocked() const { return backend_ != nullptr && backend_->stalled() && backend_->full(); }
+  // No batch is to begin: there is no room and the store takes nothing now, or too much that was sealed had to be
+  // encoded before it changed, and waits for the disk.
+  bool blocked() const;
   // When the next step of the removal of what has expired is due, between two batches.
   int64_t next_sweep_ms() const { return sweep_.next_ms(); }
   // For how many records of a batch state is best made resident at once: so few that what was loaded into the cache is
@@ -195,6 +197,15 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   static constexpr uint8_t kRestored = 32;   // from a checkpoint, and not changed since; also without a store
   static constexpr size_t kRowsPerCommit = 512, kRowsPassedPerSlice = 1024;
   static constexpr size_t kBytesPerSlice = 64 << 10;  // of rows that are written back
+  // Calls visit(row) for one row after another until stop() holds or as many were passed as a slice may.
+  template <typename Stop, typename Visit>
+  void WalkRows(RowWalk& walk, Stop&& stop, Visit&& visit) const {
+    const size_t end = std::min(walk.end, walk.position + kRowsPassedPerSlice);
+    for (; walk.position < end && !stop(); ++walk.position) {
+      char* row = RowAt(walk.position);
+      if ((reinterpret_cast<const RowHeader*>(row)->cached & kLive) != 0) visit(row);
+    }
+  }
   // Behind the key of a row above a store.
   struct StoreTail {
     uint32_t store_epoch;  // in which the store has the row as changed; 0: none that matters
@@ -255,15 +266,13 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   std::vector<char*> changed_;
 
   ChangeEpochs epochs_;
-  std::vector<char*> dirty_;    // changed in this epoch, freed ones among them
-  StateEntryWriter erased_;     // rows that went in this epoch
-  std::vector<char*> sealed_;   // changed in the sealed epoch
-  size_t sealed_position_ = 0;  // of sealed_
-  bool sealed_walk_ = false;    // the sealed rows are found by walking over all
-  uint64_t walk_position_ = 0;
-  StateEntryWriter sealed_out_;  // of the sealed epoch, encoded already
-  uint64_t base_position_ = 0;
-  bool base_done_ = false;
+  std::deque<char*> dirty_;        // changed in this epoch, freed ones among them
+  StateEntryPieces erased_;        // rows that went in this epoch
+  std::deque<char*> sealed_;       // changed in the sealed epoch, from which they go as they are encoded
+  RowWalk sealed_walk_;            // over all, where nobody has followed which rows those are
+  StateEntryPieces sealed_out_;    // of the sealed epoch, encoded already
+  StateEntryPieces sealed_again_;  // the same where the store has an older form, which must come before it
+  RowWalk base_walk_;
 
   size_t heap_bytes_ = 0;
   const Clock* clock_ = nullptr;
@@ -280,9 +289,8 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   int64_t stored_rows_ = 0;    // keys in the store
   int64_t unstored_rows_ = 0;  // rows whose keys are not there
   int64_t emptied_rows_ = 0;   // rows that hold nothing but were not dropped yet
-  StateEntryWriter sealed_erased_;
-  size_t write_back_position_ = 0;  // of a base, before the store is scanned
-  size_t write_back_end_ = 0;
+  StateEntryPieces sealed_erased_;
+  RowWalk write_back_walk_;  // of a base, before the store is scanned
   StateBackend::Share share_;
   // Rows come from chunks, and those that were freed are used again, the last one first.
   std::unique_ptr<ChunkMemory> chunks_;

@@ -27,4 +27,11 @@ struct RowHeader {
   uint8_t cached = 0;       // what KeyedStateCore says it is, mostly of a row above a store
 };
 
+// Over the memory of the rows that there are when it begins, in bounded steps. Rows that come later may be passed.
+struct RowWalk {
+  size_t position = 0;
+  size_t end = 0;
+  bool done() const { return position >= end; }
+};
+
 }  // namespace eagre

@@ -43,9 +43,12 @@ rocksdb::Options RocksDbDatabaseOptions(int64_t write_buffer_bytes, std::shared_
   // One thread writes.
   options.allow_concurrent_memtable_write = false;
   options.enable_write_thread_adaptive_yield = false;
-  // Most keys that are asked for and not there are new ones.
+  // Write buffers and files that a reader is the last to use are given back by a thread of RocksDB, not by the slot.
+  options.avoid_unnecessary_blocking_io = true;
+  // Most keys that are asked for and not there are new ones. A new write buffer clears its filter at once, so that a
+  // larger one would be felt; this has ten bits for an entry of 50 bytes.
   options.memtable_whole_key_filtering = true;
-  options.memtable_prefix_bloom_size_ratio = 0.1;
+  options.memtable_prefix_bloom_size_ratio = 0.025;
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = std::move(cache);
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10, false));

@@ -18,12 +18,15 @@ void Append(const StoredEntry& entry, std::string_view key, StateEntryWriter& ou
 void SpilledState::ListKeyAtHand(uint64_t hash) {
   if (!following_ || list_full_) return;
   const std::string_view key = store_->key_at_hand();
-  if (listed_.size() + key.size() > kMostListedBytes) {
+  const size_t bytes = sizeof(hash) + sizeof(uint32_t) + key.size();
+  if (listed_bytes_ + bytes > kMostListedBytes) {
     list_full_ = true;
-    listed_ = {};
+    listed_.clear();
     return;
   }
-  ByteWriter writer(listed_);
+  listed_bytes_ += bytes;
+  if (listed_.empty() || listed_.back().size() >= kPieceBytes) listed_.emplace_back();
+  ByteWriter writer(listed_.back());
   writer.Fixed(hash);
   writer.Fixed(static_cast<uint32_t>(key.size()));
   writer.Raw(key);
@@ -53,6 +56,7 @@ void SpilledState::Seal() {
   following_ = true;
   list_full_ = false;
   sealed_ = std::exchange(listed_, {});
+  listed_bytes_ = 0;
   sealed_at_ = 0;
   scan_position_.clear();
 }
@@ -64,18 +68,17 @@ bool SpilledState::EncodeSealed(StateEntryWriter& out, size_t limit) {
     if (!EncodeScanned(out, limit)) return false;
   }
   size_t keys = 0;
-  for (; sealed_at_ < sealed_.size(); keys += kKeysPerRead) {
+  for (; !sealed_.empty(); keys += kKeysPerRead) {
     if (out.bytes() >= limit || keys >= kEntriesPerSlice) return false;
     if (!EncodeListed(out)) return false;
   }
-  sealed_ = {};
   sealed_epoch_ = 0;
   return true;
 }
 
 bool SpilledState::EncodeListed(StateEntryWriter& out) {
   std::vector<std::string_view> keys;
-  ByteReader reader(std::string_view(sealed_).substr(sealed_at_));
+  ByteReader reader(std::string_view(sealed_.front()).substr(sealed_at_));
   while (!reader.empty() && keys.size() < kKeysPerRead) {
     uint64_t hash = 0;
     uint32_t size = 0;
@@ -84,12 +87,17 @@ bool SpilledState::EncodeListed(StateEntryWriter& out) {
     store_->AddRead(hash).Raw(key);
     keys.push_back(key);
   }
-  sealed_at_ = sealed_.size() - reader.remaining();
+  sealed_at_ = sealed_.front().size() - reader.remaining();
+  const bool passed = reader.empty();
   const Status read = store_->Read([&](size_t i, const StoredEntry* entry) {
     if (entry != nullptr && EpochOf(*entry) == sealed_epoch_) Append(*entry, keys[i], out);
     return OkStatus();
   });
-  return read.ok() || Fail(read);
+  if (!read.ok()) return Fail(read);
+  if (!passed) return true;
+  sealed_.pop_front();
+  sealed_at_ = 0;
+  return true;
 }
 
 bool SpilledState::EncodeScanned(StateEntryWriter& out, size_t limit) {

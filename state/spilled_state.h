@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -77,6 +78,7 @@ class SpilledState {
  private:
   static constexpr uint32_t kRestoredBit = uint32_t{1} << 31;
   static constexpr size_t kMostListedBytes = 32 << 20;
+  static constexpr size_t kPieceBytes = 64 << 10;
   static constexpr size_t kKeysPerRead = 128;
   static constexpr size_t kEntriesPerSlice = 512;  // that a slice passes over
   static constexpr size_t kRestoredPerCommit = 1024;
@@ -94,10 +96,12 @@ class SpilledState {
   uint32_t sealed_epoch_ = 0;
   bool following_ = false;  // else everything belongs to the first epoch, and is found by a scan
   bool list_full_ = false;  // so that a scan takes its place
-  std::string listed_;      // for each key: its hash (8), its size (4), its bytes
+  // Pieces of keys, for each its hash (8), its size (4), its bytes.
+  std::deque<std::string> listed_;
+  size_t listed_bytes_ = 0;
   bool scan_sealed_ = false;
-  std::string sealed_;
-  size_t sealed_at_ = 0;
+  std::deque<std::string> sealed_;
+  size_t sealed_at_ = 0;  // in the first piece
   std::string scan_position_;
   std::string base_position_;
   size_t restored_ = 0;  // since the last commit

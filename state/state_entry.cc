@@ -35,7 +35,7 @@ void StateEntryWriter::EndErased() {
 }
 
 void StateEntryWriter::Append(StateEntryWriter& other) {
-  if (buffer_.empty()) {
+  if (buffer_.empty() && buffer_.capacity() < other.buffer_.size()) {
     buffer_.swap(other.buffer_);
   } else {
     buffer_ += other.buffer_;
@@ -49,9 +49,10 @@ void StateEntryWriter::AppendEncoded(std::string_view bytes, uint64_t entries) {
   entries_ += entries;
 }
 
-std::string StateEntryWriter::Take() {
+std::string StateEntryWriter::Take(std::string next) {
   entries_ = 0;
-  return std::exchange(buffer_, {});
+  next.clear();
+  return std::exchange(buffer_, std::move(next));
 }
 
 StatusOr<bool> StateEntryReader::Next(StateEntry& entry) {

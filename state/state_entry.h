@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <list>
 #include <string>
 #include <string_view>
 
@@ -47,8 +48,10 @@ class StateEntryWriter {
   // Entries that were encoded elsewhere.
   void AppendEncoded(std::string_view bytes, uint64_t entries);
   std::string_view view() const { return buffer_; }
-  // What was written since the last call.
-  std::string Take();
+  // What was written since the last call. Goes on in the memory of `next`.
+  std::string Take(std::string next = {});
+  // Room for so many bytes in all, without growing step by step.
+  void Reserve(size_t bytes) { buffer_.reserve(bytes); }
 
  private:
   std::string buffer_;
@@ -56,6 +59,34 @@ class StateEntryWriter {
   size_t entry_at_ = 0;
   size_t value_at_ = 0;
   uint64_t entries_ = 0;
+};
+
+// Entries in pieces, so that they can grow and move on in steps that are bounded, however many there are. One thread.
+class StateEntryPieces {
+ public:
+  bool empty() const { return pieces_.empty(); }
+  // About: of all but the last piece.
+  size_t bytes() const { return pieces_.size() <= 1 ? 0 : (pieces_.size() - 1) * kPieceBytes; }
+  // Where the next entry goes, behind all others.
+  StateEntryWriter& back() {
+    if (pieces_.empty() || pieces_.back().bytes() >= kPieceBytes) pieces_.emplace_back();
+    return pieces_.back();
+  }
+  // Moves what `other` has behind what is here.
+  void Append(StateEntryPieces& other) { pieces_.splice(pieces_.end(), other.pieces_); }
+  // Moves entries behind those of `out`, the first ones first, until it has `limit` bytes; true when all have gone.
+  bool MoveTo(StateEntryWriter& out, size_t limit) {
+    for (; !pieces_.empty(); pieces_.pop_front()) {
+      if (out.bytes() >= limit) return false;
+      out.Append(pieces_.front());
+    }
+    return true;
+  }
+
+ private:
+  static constexpr size_t kPieceBytes = 64 * 1024;
+
+  std::list<StateEntryWriter> pieces_;
 };
 
 // Reads entries from bytes that it does not own.

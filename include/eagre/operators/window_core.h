@@ -64,9 +64,9 @@ class WindowState final : public CheckpointedState {
   const StoredSchema* stored_accumulator() const { return stored_ ? &*stored_ : nullptr; }
   ChangeEpochs& epochs() { return epochs_; }
   // Where entries of the sealed epoch go that are about to change.
-  StateEntryWriter& sealed_out() { return sealed_out_; }
+  StateEntryWriter& sealed_out() { return sealed_out_.back(); }
   // Where entries go that are evicted while a base is taken, which might look for them in vain; null: none is.
-  StateEntryWriter* base_out() { return base_running_ ? &base_out_ : nullptr; }
+  StateEntryWriter* base_out() { return base_running_ ? &base_out_.back() : nullptr; }
   // The entry of the store belongs to the sealed epoch and is about to go.
   void EncodeStored(const StoredEntry& entry, std::string_view key);
 
@@ -82,11 +82,11 @@ class WindowState final : public CheckpointedState {
   WindowOperatorBase& owner_;
   std::optional<StoredSchema> stored_;
   ChangeEpochs epochs_;
-  StateEntryWriter sealed_out_;
+  StateEntryPieces sealed_out_;
   Walk sealed_walk_;
   Walk base_walk_;
   bool base_running_ = false;
-  StateEntryWriter base_out_;
+  StateEntryPieces base_out_;
   size_t restored_ = 0;
 };
 

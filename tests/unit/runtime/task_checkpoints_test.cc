@@ -289,6 +289,45 @@ TEST_P(TaskCheckpointsTest, ACheckpointWritesWhatChangedAndBasesKeepChainsShort)
   }
 }
 
+// However large the state is and however often a checkpoint is taken.
+TEST_P(TaskCheckpointsTest, WhatIsWrittenInAllFollowsFromWhatChanges) {
+  constexpr uint64_t kKeys = 6'000;
+  constexpr int64_t kCheckpoints = 200;
+  constexpr size_t kValueBytes = 1'000;
+  constexpr int kChanges = 5;
+  Subtask subtask(directory_, io_, 0, 0);
+  for (uint64_t key = 0; key < kKeys; ++key) subtask.map.Put(key, std::string(kValueBytes, 'x'));
+  uint64_t of_state = 0;
+  for (int64_t id = 1; id <= kCheckpoints; ++id) {
+    for (int i = 0; i < kChanges; ++i) {
+      const uint64_t key = random_.Below(50);
+      if (random_.Below(5) == 0) {
+        subtask.map.Erase(key);
+      } else {
+        subtask.map.Put(key, std::string(kValueBytes, static_cast<char>('a' + random_.Below(26))));
+      }
+    }
+    Seal(subtask, id);
+    do {
+      while (subtask.checkpoints.Step()) {
+      }
+      io_.RunReady();
+      subtask.RunMail();
+    } while (subtask.checkpoints.Step());
+    ASSERT_EQ(subtask.reports.size(), 1u);
+    const proto::CheckpointReport report = std::exchange(subtask.reports, {})[0];
+    ASSERT_LE(report.operators(0).snapshot().states(0).segments_size(), 40);
+    if (id % 10 == 0) {
+      ASSERT_TRUE(Restored(MetadataOf({&report}), 1) == subtask.map.values());
+    }
+    if (id == 1) of_state = static_cast<uint64_t>(report.written_bytes());
+  }
+  uint64_t written = 0;
+  for (const auto& file : std::filesystem::directory_iterator(directory_ + "/shared")) written += file.file_size();
+  // What there was at first is written twice, as a delta and as a base.
+  EXPECT_LT(written, 2 * of_state + 2 * kCheckpoints * kChanges * (kValueBytes + 100));
+}
+
 // A checkpoint that was aborted while its part was being written, and one after it in which nothing changed.
 TEST_P(TaskCheckpointsTest, ACheckpointWithoutChangesWaitsForWhatIsStillBeingWritten) {
   MapState map;

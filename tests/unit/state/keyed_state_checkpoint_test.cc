@@ -155,6 +155,52 @@ TEST(KeyedStateCheckpointTest, ADeltaHasWhatChangedAndNoMore) {
   EXPECT_GE(chain.last_delta_bytes(), whole / 110);
 }
 
+// However large the rows are and whoever goes first, the stream or the checkpoint.
+TEST(KeyedStateCheckpointTest, ASliceIsBoundedAndSoIsWhatWaitsForIt) {
+  constexpr int kKeys = 3'000;
+  constexpr size_t kRowBytes = 10'000;
+  constexpr size_t kSliceBytes = 128 * 1024;
+  constexpr size_t kMostWaiting = 20 << 20;
+  Instance instance;
+  const auto change_all = [&](char content, size_t from) {
+    for (int i = static_cast<int>(from); i < kKeys; ++i) {
+      if (instance.table.blocked()) return static_cast<size_t>(i);
+      instance.Select(std::to_string(i));
+      instance.owner.map.Put(0, std::string(kRowBytes, content));
+      instance.table.FinishBatch();
+    }
+    return size_t{kKeys};
+  };
+  StateEntryWriter out;
+  const auto slice = [&] {
+    const bool done = instance.table.EncodeSealed(out, kSliceBytes);
+    EXPECT_LT(out.bytes(), 2 * kSliceBytes);
+    static_cast<void>(out.Take());
+    return done;
+  };
+  // All that there is belongs to the first epoch.
+  change_all('a', 0);
+  instance.table.Seal();
+  while (!slice()) {
+  }
+  change_all('b', 0);
+  instance.table.Seal();
+  size_t changed = change_all('c', 0);
+  EXPECT_LT(changed * kRowBytes, kMostWaiting) << "nothing was encoded meanwhile";
+  EXPECT_GT(changed * kRowBytes, kMostWaiting / 2);
+  while (!slice()) {
+    changed = change_all('c', changed);
+  }
+  EXPECT_EQ(change_all('c', changed), size_t{kKeys});
+  instance.table.BeginBase();
+  bool done = false;
+  while (!done) {
+    done = instance.table.EncodeBase(out, kSliceBytes);
+    EXPECT_LT(out.bytes(), 2 * kSliceBytes);
+    static_cast<void>(out.Take());
+  }
+}
+
 TEST(KeyedStateCheckpointTest, KeyGroupsAreDividedAnew) {
   Instance one;
   StateChain chain(one.table);
