@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the whole-job benchmarks and prints one JSON line each.
 #   scripts/bench.sh [--peers] [name...]   default: all of json_window binary_window chain shuffle latency startup
-#   cep latency_checkpointed checkpoint_pause checkpoint_cost recovery window_checkpointed kafka_window
+#   cep latency_checkpointed checkpoint_pause checkpoint_cost memory_rocksdb recovery window_checkpointed kafka_window
 #   kafka_exactly_once rocksdb_zipf rocksdb_uniform rocksdb_cached
 # --peers also runs Apache Flink on the same bytes, for those of the names that it has (json_window, binary_window, chain,
 # latency, startup, cep, kafka_window; these only when no name is given): lines with "ratio_to":"flink". It is built
@@ -10,7 +10,7 @@ set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 all=(json_window binary_window chain shuffle latency startup cep latency_checkpointed checkpoint_pause checkpoint_cost
-  recovery window_checkpointed kafka_window kafka_exactly_once rocksdb_zipf rocksdb_uniform rocksdb_cached)
+  memory_rocksdb recovery window_checkpointed kafka_window kafka_exactly_once rocksdb_zipf rocksdb_uniform rocksdb_cached)
 with_flink=(json_window binary_window chain latency startup cep kafka_window)
 peers=false names=()
 for argument in "$@"; do

@@ -80,6 +80,11 @@ double Scale() {
   return scale == nullptr ? 1.0 : std::atof(scale);
 }
 
+int Rounds(int usual) {
+  const char* rounds = std::getenv("EAGRE_BENCH_ROUNDS");
+  return rounds == nullptr ? usual : std::max(1, std::atoi(rounds));
+}
+
 std::string DataFolder() {
   const char* folder = std::getenv("EAGRE_BENCH_DATA");
   std::string path = folder == nullptr ? "build/bench-data" : folder;

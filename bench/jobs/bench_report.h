@@ -40,6 +40,8 @@ void PrintLine(std::string_view name, std::string_view ratio_to, int parallelism
 
 // From EAGRE_BENCH_SCALE: 1 is a full measurement; a test runs at 0.01, so that the benchmarks cannot rot.
 double Scale();
+// EAGRE_BENCH_ROUNDS, so that a benchmark of long runs can be divided; `usual` when it is not set.
+int Rounds(int usual);
 // A folder for inputs that are made once.
 std::string DataFolder();
 

@@ -25,9 +25,10 @@ int main() {
     fmt::print(
         R"({{"name":"checkpoint_pause","backend":"{}","ratio":{:.3f},"ratio_to":"the aim of 5 ms","max_ms":{:.3f},)"
         R"("p999_ms":{:.3f},"p99_ms":{:.3f},"max_ms_without":{:.3f},"p999_ms_without":{:.3f},"checkpoints":{},)"
-        R"("checkpoint_bytes":{}}})"
+        R"("checkpoint_bytes":{},{}}})"
         "\n",
         backend, with.LatencyMs(1.0) / 5.0, with.LatencyMs(1.0), with.LatencyMs(0.999), with.LatencyMs(0.99),
-        without.LatencyMs(1.0), without.LatencyMs(0.999), with.checkpoints, with.checkpoint_bytes);
+        without.LatencyMs(1.0), without.LatencyMs(0.999), with.checkpoints, with.checkpoint_bytes,
+        PauseFields(with.pauses));
   }
 }

@@ -32,6 +32,17 @@ double MonotonicSeconds() {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
+std::vector<pid_t> ChildrenOf(pid_t parent) {
+  std::vector<pid_t> children;
+  std::error_code ignored;
+  for (const std::filesystem::directory_entry& thread :
+       std::filesystem::directory_iterator("/proc/" + std::to_string(parent) + "/task", ignored)) {
+    std::ifstream file(thread.path() / "children");
+    for (pid_t child = 0; file >> child;) children.push_back(child);
+  }
+  return children;
+}
+
 EagreProcess::EagreProcess(std::vector<std::string> arguments) {
   const std::string binary = BinaryFolder() + "/bin/eagre";
   arguments.insert(arguments.begin(), binary);

@@ -60,6 +60,7 @@ class BenchCluster {
   std::vector<std::unique_ptr<EagreProcess>> task_managers_;
 };
 
+std::vector<pid_t> ChildrenOf(pid_t parent);
 double MonotonicSeconds();
 // The build folder that this program was built in.
 std::string BinaryFolder();

@@ -22,9 +22,10 @@ int main() {
     if (Backends().size() > 1) options.insert(options.end(), {"-D", "state.backend.type=" + backend});
     const StatefulReport report = RunStatefulJob(job, options, DataFolder() + "/checkpoints");
     fmt::print(R"({{"name":"latency_checkpointed","backend":"{}","ratio":{:.3f},"ratio_to":"the aim of 5 ms at p99.9",)"
-               R"("p50_ms":{:.3f},"p99_ms":{:.3f},"p999_ms":{:.3f},"max_ms":{:.3f},"events":{},"checkpoints":{}}})"
+               R"("p50_ms":{:.3f},"p99_ms":{:.3f},"p999_ms":{:.3f},"max_ms":{:.3f},"events":{},"checkpoints":{},{}}})"
                "\n",
                backend, report.LatencyMs(0.999) / 5.0, report.LatencyMs(0.5), report.LatencyMs(0.99),
-               report.LatencyMs(0.999), report.LatencyMs(1.0), report.events, report.checkpoints);
+               report.LatencyMs(0.999), report.LatencyMs(1.0), report.events, report.checkpoints,
+               PauseFields(report.pauses));
   }
 }

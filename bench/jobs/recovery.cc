@@ -45,16 +45,6 @@ void Await(const std::string& what, const std::function<bool()>& condition) {
   }
 }
 
-std::vector<pid_t> ChildrenOf(pid_t parent) {
-  std::vector<pid_t> children;
-  std::error_code ignored;
-  for (const fs::directory_entry& thread : fs::directory_iterator(fmt::format("/proc/{}/task", parent), ignored)) {
-    std::ifstream file(thread.path() / "children");
-    for (pid_t child = 0; file >> child;) children.push_back(child);
-  }
-  return children;
-}
-
 // The times of each kind of mark after `since_ms`.
 std::map<std::string, std::vector<int64_t>> MarksSince(const std::string& path, int64_t since_ms) {
   std::map<std::string, std::vector<int64_t>> marks;

@@ -12,5 +12,5 @@ int main() {
   job.load = keys;
   CountJob in_memory = job;
   job.memory = {.objects = int64_t{256} << 20, .write_buffers = int64_t{64} << 20, .blocks = int64_t{128} << 20};
-  CompareCounts("rocksdb_cached", "memory", 7, job, [&] { return RunCountJob(in_memory); });
+  CompareCounts("rocksdb_cached", "memory", Rounds(7), job, [&] { return RunCountJob(in_memory); });
 }

@@ -11,6 +11,6 @@ int main() {
       MakeKeyStream(keys, keys + static_cast<size_t>(3'000'000 * Scale()), /*zipf=*/false));
   job.load = keys;
   job.memory = {.objects = int64_t{4} << 20, .write_buffers = int64_t{256} << 20, .blocks = int64_t{512} << 20};
-  CompareCounts("rocksdb_uniform", "loop", 3, job,
+  CompareCounts("rocksdb_uniform", "loop", Rounds(3), job,
                 [&] { return RunRocksDbBatchLoop(*job.keys, job.load, job.memory, DataFolder()); });
 }

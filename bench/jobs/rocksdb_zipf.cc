@@ -13,6 +13,6 @@ int main() {
   job.memory = {.objects = static_cast<int64_t>(slots) * kBytesPerObject,
                 .write_buffers = int64_t{256} << 20,
                 .blocks = int64_t{512} << 20};
-  CompareCounts("rocksdb_zipf", "loop", 3, job,
+  CompareCounts("rocksdb_zipf", "loop", Rounds(3), job,
                 [&] { return RunRocksDbCacheLoop(*job.keys, job.load, slots, job.memory, DataFolder()); });
 }

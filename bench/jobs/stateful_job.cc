@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <memory>
@@ -17,7 +18,11 @@
 
 #include <eagre/eagre.h>
 
+#include "bench/jobs/pause_meter.h"
+#include "bench/jobs/stateful_run.h"
+
 using namespace eagre;
+using namespace eagre::bench;
 
 namespace {
 
@@ -90,21 +95,25 @@ class ReportSink final : public Sink<Touch> {
     }
     Status Write(const TypedBatch<Touch>& batch, size_t& position) override {
       const int64_t now_ns = NowNs();
+      int64_t most_late_ns = 0;
       for (; position < batch.size(); ++position) {
         const Touch& touch = batch.records()[position];
         if (touch.index < measure_from_) continue;
-        if (count_++ == 0) first_ns_ = now_ns;
-        last_ns_ = now_ns;
-        if (touch.due_ns > 0) microseconds_.push_back(static_cast<float>(now_ns - touch.due_ns) / 1000);
+        if (head_.events++ == 0) head_.first_ns = now_ns;
+        head_.last_ns = now_ns;
+        if (touch.due_ns == 0) continue;
+        most_late_ns = std::max(most_late_ns, now_ns - touch.due_ns);
+        microseconds_.push_back(static_cast<float>(now_ns - touch.due_ns) / 1000);
       }
+      if (most_late_ns > 0) meter_.OnRecords(most_late_ns);
       return OkStatus();
     }
     Status Close(bool failed) override {
       if (failed) return OkStatus();
       std::FILE* file = std::fopen(path_.c_str(), "wb");
       if (file == nullptr) return Unavailable("cannot write {}", path_);
-      const int64_t head[3] = {count_, first_ns_, last_ns_};
-      std::fwrite(head, sizeof head, 1, file);
+      head_.pauses = meter_.pauses();
+      std::fwrite(&head_, sizeof head_, 1, file);
       std::fwrite(microseconds_.data(), sizeof(float), microseconds_.size(), file);
       std::fclose(file);
       return OkStatus();
@@ -113,7 +122,8 @@ class ReportSink final : public Sink<Touch> {
    private:
     std::string path_;
     const int64_t measure_from_;
-    int64_t count_ = 0, first_ns_ = 0, last_ns_ = 0;
+    StatefulReportHead head_;
+    PauseMeter meter_;
     std::vector<float> microseconds_;
   };
 

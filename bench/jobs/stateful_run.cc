@@ -1,9 +1,12 @@
 #include "bench/jobs/stateful_run.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -67,12 +70,13 @@ class CheckpointWatch {
 
 void ReadReport(const std::string& path, StatefulReport& report, int64_t& first_ns, int64_t& last_ns) {
   std::ifstream file(path, std::ios::binary);
-  int64_t head[3] = {};
-  if (!file.read(reinterpret_cast<char*>(head), sizeof head)) return;
-  if (head[0] > 0) {
-    report.events += head[0];
-    first_ns = first_ns == 0 ? head[1] : std::min(first_ns, head[1]);
-    last_ns = std::max(last_ns, head[2]);
+  StatefulReportHead head;
+  if (!file.read(reinterpret_cast<char*>(&head), sizeof head)) return;
+  report.pauses.Add(head.pauses);
+  if (head.events > 0) {
+    report.events += head.events;
+    first_ns = first_ns == 0 ? head.first_ns : std::min(first_ns, head.first_ns);
+    last_ns = std::max(last_ns, head.last_ns);
   }
   for (float value = 0; file.read(reinterpret_cast<char*>(&value), sizeof value);) report.microseconds.push_back(value);
 }
@@ -129,7 +133,20 @@ StatefulReport RunStatefulJob(StatefulJob job, std::vector<std::string> options,
   return report;
 }
 
+std::string PauseFields(const Pauses& pauses) {
+  const auto fields = [](const char* name, const Pause& pause) {
+    const auto ms = [](int64_t ns) { return static_cast<double>(ns) / 1e6; };
+    return fmt::format(
+        R"("{0}_ms":{1:.1f},"{0}_worked_ms":{2:.1f},"{0}_waited_for_processor_ms":{3:.1f},"{0}_slept_ms":{4:.1f})",
+        name, ms(pause.wall_ns), ms(pause.worked_ns), ms(pause.waited_ns),
+        ms(pause.wall_ns - pause.worked_ns - pause.waited_ns));
+  };
+  return fmt::format(R"({},"late_pauses":{},{},"most_worked_ms":{:.2f})", fields("longest_pause", pauses.longest),
+                     pauses.late_count, fields("late", pauses.late), static_cast<double>(pauses.most_worked_ns) / 1e6);
+}
+
 std::vector<std::string> Backends() {
+  if (const char* only = std::getenv("EAGRE_BENCH_BACKEND"); only != nullptr) return {only};
   const std::string config = EagreProcess({"config"}).AwaitExit();
   if (config.find("state.backend.type") == std::string::npos) return {"hashmap"};
   return {"hashmap", "rocksdb"};

@@ -5,7 +5,17 @@
 #include <string>
 #include <vector>
 
+#include "bench/jobs/pause_meter.h"
+
 namespace eagre::bench {
+
+// What the sink of a subtask writes, before the latencies in microseconds, as floats.
+struct StatefulReportHead {
+  int64_t events = 0;
+  int64_t first_ns = 0;
+  int64_t last_ns = 0;
+  Pauses pauses;
+};
 
 struct StatefulJob {
   int64_t keys = 1000;
@@ -25,6 +35,7 @@ struct StatefulReport {
   int64_t events = 0;
   double seconds = 0;               // from the first event that counts to the last
   std::vector<float> microseconds;  // latencies, sorted; empty for a job without a rate
+  Pauses pauses;                    // of the slots' threads; for a job with a rate
   int64_t checkpoints = 0;          // complete ones
   int64_t checkpoint_bytes = 0;     // written for the median one of those taken while it was measured
   double EventsPerSecond() const { return static_cast<double>(events) / seconds; }
@@ -35,7 +46,10 @@ struct StatefulReport {
 // `checkpoints`: folder for its checkpoints, every second; empty: it takes none.
 StatefulReport RunStatefulJob(StatefulJob job, std::vector<std::string> options, const std::string& checkpoints);
 
-// Of `state.backend.type` that this Eagre has.
+// The fields of a line that say what the pauses were.
+std::string PauseFields(const Pauses& pauses);
+
+// Of `state.backend.type` that this Eagre has. EAGRE_BENCH_BACKEND: only this one.
 std::vector<std::string> Backends();
 
 }  // namespace eagre::bench
