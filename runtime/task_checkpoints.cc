@@ -286,6 +286,9 @@ void TaskCheckpoints::OnDeltaWritten(Checkpoint checkpoint, StatusOr<std::vector
     chain.segments.clear();
     chain.deltas.clear();
   }
+  // The first delta of a chain has all of the state, and so is its base.
+  std::vector<bool> is_base;
+  for (const Chain& chain : chains_) is_base.push_back(chain.state->incremental() && chain.segments.empty());
   std::vector<bool> replaced(chains_.size());
   for (Written& one : *written) {
     if (one.state >= chains_.size()) {
@@ -293,13 +296,17 @@ void TaskCheckpoints::OnDeltaWritten(Checkpoint checkpoint, StatusOr<std::vector
       continue;
     }
     Chain& chain = chains_[one.state];
-    if (!replaced[one.state]) chain.deltas.emplace_back();
-    replaced[one.state] = true;
-    Run& run = chain.deltas.back();
-    ++run.segments;
-    run.bytes += one.segment.length();
-    run.entries += one.segment.entries();
-    chain.delta_bytes += one.segment.length();
+    if (is_base[one.state]) {
+      chain.base_bytes += one.segment.length();
+    } else {
+      if (!replaced[one.state]) chain.deltas.emplace_back();
+      replaced[one.state] = true;
+      Run& run = chain.deltas.back();
+      ++run.segments;
+      run.bytes += one.segment.length();
+      run.entries += one.segment.entries();
+      chain.delta_bytes += one.segment.length();
+    }
     bytes_since_cut_ += one.segment.length();
     local_files_.insert(one.segment.file());
     chain.segments.push_back(std::move(one.segment));
