@@ -19,8 +19,8 @@ Status KeyedStateCore::Open(StateBackend& backend, const std::string& operator_n
   EAGRE_ASSIGN_OR_RETURN(std::unique_ptr<EntryStore> store, backend.OpenStore(max_parallelism));
   if (store != nullptr) {
     spilled_ = std::make_unique<SpilledState>(std::move(store));
-    tail_offset_ = AlignUp(states_end_, alignof(StoreTail));
-    SizeRows(tail_offset_ + sizeof(StoreTail));
+    tail_offset_ = AlignUp(states_end_, alignof(RowStoreTail));
+    SizeRows(tail_offset_ + sizeof(RowStoreTail));
   }
   share_.Open(backend, operator_name, name(), spilled_ == nullptr ? nullptr : this);
   return OkStatus();
@@ -107,7 +107,7 @@ void KeyedStateCore::ScanStore(absl::FunctionRef<bool(const StoredEntry&)> visit
 
 void KeyedStateCore::MarkCachedInEpoch(char* row) {
   auto& header = *reinterpret_cast<RowHeader*>(row);
-  StoreTail& tail = TailOf(row);
+  RowStoreTail& tail = TailOf(row);
   const bool sealed_in_store = tail.store_epoch != 0 && tail.store_epoch == spilled_->sealed_epoch();
   const bool pending = epochs_.IsPending(header.mark);
   if (pending || sealed_in_store) {

@@ -376,7 +376,7 @@ char* KeyedStateCore::AllocateRow() {
   }
   char* row = chunk_ + row_bytes_ * chunk_used_++;
   new (row) RowHeader();
-  if (spilled_ != nullptr) new (row + tail_offset_) StoreTail();
+  if (spilled_ != nullptr) new (row + tail_offset_) RowStoreTail();
   return row;
 }
 

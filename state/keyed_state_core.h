@@ -206,12 +206,6 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
       if ((reinterpret_cast<const RowHeader*>(row)->cached & kLive) != 0) visit(row);
     }
   }
-  // Behind the key of a row above a store.
-  struct StoreTail {
-    uint32_t store_epoch;  // in which the store has the row as changed; 0: none that matters
-    uint32_t dirty_epoch;  // in which this memory was put in dirty_ last; outlives the row
-  };
-
   static constexpr uint8_t kNotListed = 0, kListed = 1;
   static constexpr uint8_t kListedBeforeSeal = 2;  // a change must be marked all the same
   void ListChanged(char* row);
@@ -239,7 +233,7 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   Status NoteTimes(const StoredEntry& entry, int64_t now_ms, bool& expired);
 
   // With a store (keyed_state_cache.cc).
-  StoreTail& TailOf(char* row) const { return *reinterpret_cast<StoreTail*>(row + tail_offset_); }
+  RowStoreTail& TailOf(char* row) const { return *reinterpret_cast<RowStoreTail*>(row + tail_offset_); }
   Status FillRow(char* row, const StoredEntry& entry);
   void SetStored(char* row, bool stored);
   void SetEmptied(char* row, bool emptied);

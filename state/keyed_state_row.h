@@ -27,6 +27,12 @@ struct RowHeader {
   uint8_t cached = 0;       // what KeyedStateCore says it is, mostly of a row above a store
 };
 
+// Behind the key of a row above a store.
+struct RowStoreTail {
+  uint32_t store_epoch;  // in which the store has the row as changed; 0: none that matters
+  uint32_t dirty_epoch;  // in which the row's memory was put in the list of what has changed last; outlives the row
+};
+
 // Over the memory of the rows that there are when it begins, in bounded steps. Rows that come later may be passed.
 struct RowWalk {
   size_t position = 0;
