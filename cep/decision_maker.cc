@@ -118,17 +118,17 @@ bool DecisionMaker::Decide(StateId state, bool start, Decision& decision) {
         if (final_reached == Truth::kUnknown) return false;
         completes = final_reached == Truth::kTrue;
       }
-      decision.completes |= completes;
+      decision.completions += completes ? 1 : 0;
       decision.moves.push_back({takes, ends, completes, edge.target, takes ? current.stage : kNoStage});
     }
   }
   for (const Move& move : decision.moves) {
     if (decision.LivesOn(move) && decision.living++ == 0) decision.on = move;
   }
-  decision.dies = decision.living == 0 && !decision.completes;
+  decision.dies = decision.living == 0 && !decision.completes();
   if (start) {
     // There is nothing yet that a NOT could end: matches may start at the next event as before.
-    decision.unchanged = decision.moves.empty() || (decision.stops && !decision.completes);
+    decision.unchanged = decision.moves.empty() || (decision.stops && !decision.completes());
   } else {
     decision.unchanged =
         !decision.stops && decision.moves.size() == 1 && !decision.moves[0].takes && decision.moves[0].target == state;

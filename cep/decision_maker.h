@@ -31,13 +31,14 @@ struct Move {
 
 struct Decision {
   std::vector<Move> moves;
-  bool stops = false;      // a NOT was fulfilled: only what completes remains
-  bool unchanged = false;  // the event is passed over and all stays as it is
-  bool completes = false;
-  bool dies = false;    // nothing remains, nothing completes
-  uint32_t living = 0;  // ways on that do not end
-  Move on{};            // the first of them
+  bool stops = false;        // a NOT was fulfilled: only what completes remains
+  bool unchanged = false;    // the event is passed over and all stays as it is
+  bool dies = false;         // nothing remains, nothing completes
+  uint32_t completions = 0;  // ways on that complete a match
+  uint32_t living = 0;       // ways on that do not end
+  Move on{};                 // the first of them
 
+  bool completes() const { return completions > 0; }
   bool LivesOn(const Move& move) const { return !move.ends && !stops; }
 };
 

@@ -93,7 +93,7 @@ void GraphMatcher::Decided(uint32_t partial, const Decision* decision) {
   all_die_ = false;
   if (decision->unchanged) return;
   partials_.emplace_back(partial, decision);
-  may_complete_ |= decision->completes;
+  may_complete_ |= decision->completes();
 }
 
 void GraphMatcher::DecidedForStart(const Decision* decision) {
@@ -106,7 +106,7 @@ void GraphMatcher::DecideForState(const MatchGraph& matches, const StateList& li
     all_die_ &= decision->dies;
     if (decision->unchanged) return;
     states_.push_back({list.state, decision});
-    may_complete_ |= decision->completes;
+    may_complete_ |= decision->completes();
     return;
   }
   for (uint32_t cell = list.first; cell != kNoCell; cell = matches.partial(cell).next_in_state) {
@@ -146,14 +146,14 @@ void GraphMatcher::NumberConcerned(MatchGraph& matches) {
   matches.BeginNumbering();
   const auto number = [&](uint32_t partial) { matches.NumberGroup(matches.partial(partial).group); };
   for (const auto& [state, decision] : states_) {
-    if (!decision->completes) continue;
+    if (!decision->completes()) continue;
     const uint32_t first = matches.FirstIn(state);
     const bool alone = matches.partial(first).next_in_state == kNoCell;
     if (alone && states_.size() + partials_.size() == 1) return;
     for (uint32_t cell = first; cell != kNoCell; cell = matches.partial(cell).next_in_state) number(cell);
   }
   for (const auto& [partial, decision] : partials_) {
-    if (partial != kNoCell && decision->completes) number(partial);
+    if (partial != kNoCell && decision->completes()) number(partial);
   }
 }
 

@@ -79,7 +79,7 @@ void Matcher::Count(const Decision& decision) {
   decided_.concerned = true;
   decided_.forks |= decision.living > 1;
   decided_.living += decision.living;
-  decided_.completions += decision.completes ? 1 : 0;
+  decided_.completions += decision.completions;
 }
 
 Status Matcher::Apply(KeyMatches& matches, MatchListener& listener) {
@@ -141,11 +141,11 @@ void Matcher::EmitFromChains(const MatchChains& chains, size_t event_bytes, Matc
   for (const Decision* decision : of_chains_) {
     const Chain chain = chains.At(at);
     at = chain.end;
-    if (!decision->completes) continue;
+    if (!decision->completes()) continue;
     CollectEvents(chains, chain);
     EmitCompleted(*decision, listener);
   }
-  if (start_->unchanged || !start_->completes) return;
+  if (start_->unchanged || !start_->completes()) return;
   events_.clear();
   EmitCompleted(*start_, listener);
 }

@@ -58,7 +58,7 @@ class Matcher {
     uint32_t before = 0;       // chains
     uint32_t living = 0;       // after it, with one that starts
     uint32_t taking = 0;       // of them, those that take the event, without one that starts
-    uint32_t completions = 0;  // decisions that complete matches
+    uint32_t completions = 0;  // matches that it completes
   };
 
   void DecideForChains(const MatchChains& chains);

@@ -298,6 +298,28 @@ TEST_P(CepOperatorTest, PartialMatchesBeyondTheLimitFailTheJobOrAreGivenUp) {
   EXPECT_EQ(found.size(), 2u);
 }
 
+// There are several ways around a repeated group that may be empty, so that one event completes several matches.
+TEST_P(CepOperatorTest, AMatchDropsOthersOfItsStartThatTheSameEventCompletes) {
+  const auto found = [&](AfterMatchSkipStrategy skip, bool as_first) {
+    const auto group = vectors::EventPattern::Begin("b").Where(Named("b")).Optional();
+    auto pattern = as_first ? vectors::EventPattern::Begin(group, skip)
+                            : vectors::EventPattern::Begin("a", skip).Where(Named("a")).Next(group);
+    pattern.Times(1, 3).Consecutive().Next("c").Where(Named("c"));
+    OperatorRig rig(Compiled(pattern), {}, GetParam());
+    EXPECT_TRUE(as_first || rig.Element(At("a", 1)).ok());
+    EXPECT_TRUE(rig.Element(At("c", 2)).ok());
+    EXPECT_TRUE(rig.Watermark(3).ok());
+    EXPECT_EQ(rig.KeyCount(), 0u);
+    return Times(rig.TakeOutput()).size();
+  };
+  for (const bool as_first : {true, false}) {
+    EXPECT_EQ(found(AfterMatchSkipStrategy::NoSkip(), as_first), 3u);
+    EXPECT_EQ(found(AfterMatchSkipStrategy::SkipToNext(), as_first), 1u);
+    EXPECT_EQ(found(AfterMatchSkipStrategy::SkipPastLastEvent(), as_first), 1u);
+    EXPECT_EQ(found(AfterMatchSkipStrategy::SkipToLast("c"), as_first), as_first ? 3u : 1u);
+  }
+}
+
 TEST_P(CepOperatorTest, AKeyWithOnePartialMatchIsSmall) {
   const auto pattern = vectors::EventPattern::Begin("a").Where(Named("a")).FollowedBy("b").Where(Named("b"));
   OperatorRig rig(Compiled(pattern), {.keyed = true}, GetParam());
