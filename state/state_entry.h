@@ -14,6 +14,7 @@
 #include <list>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/status.h"
@@ -65,20 +66,27 @@ class StateEntryWriter {
 class StateEntryPieces {
  public:
   bool empty() const { return pieces_.empty(); }
-  // About: of all but the last piece.
-  size_t bytes() const { return pieces_.size() <= 1 ? 0 : (pieces_.size() - 1) * kPieceBytes; }
+  size_t bytes() const { return pieces_.empty() ? 0 : closed_bytes_ + pieces_.back().bytes(); }
   // Where the next entry goes, behind all others.
   StateEntryWriter& back() {
-    if (pieces_.empty() || pieces_.back().bytes() >= kPieceBytes) pieces_.emplace_back();
-    return pieces_.back();
+    if (pieces_.empty()) return pieces_.emplace_back();
+    if (pieces_.back().bytes() < kPieceBytes) return pieces_.back();
+    closed_bytes_ += pieces_.back().bytes();
+    return pieces_.emplace_back();
   }
   // Moves what `other` has behind what is here.
-  void Append(StateEntryPieces& other) { pieces_.splice(pieces_.end(), other.pieces_); }
+  void Append(StateEntryPieces& other) {
+    if (other.pieces_.empty()) return;
+    closed_bytes_ = bytes() + std::exchange(other.closed_bytes_, 0);
+    pieces_.splice(pieces_.end(), other.pieces_);
+  }
   // Moves entries behind those of `out`, the first ones first, until it has `limit` bytes; true when all have gone.
   bool MoveTo(StateEntryWriter& out, size_t limit) {
-    for (; !pieces_.empty(); pieces_.pop_front()) {
+    while (!pieces_.empty()) {
       if (out.bytes() >= limit) return false;
+      if (pieces_.size() > 1) closed_bytes_ -= pieces_.front().bytes();
       out.Append(pieces_.front());
+      pieces_.pop_front();
     }
     return true;
   }
@@ -87,6 +95,7 @@ class StateEntryPieces {
   static constexpr size_t kPieceBytes = 64 * 1024;
 
   std::list<StateEntryWriter> pieces_;
+  size_t closed_bytes_ = 0;  // of all but the last one
 };
 
 // Reads entries from bytes that it does not own.

@@ -87,6 +87,7 @@ class KeyedStatePieces final : public StatePieces {
     return PieceOf(table_.scope().row);
   }
   Table& table() { return table_; }
+  const Table& table() const { return table_; }
 
  private:
   Table table_;

@@ -128,6 +128,10 @@ class KeyedProcessOperator : public FunctionOperator<F> {
   }
 
   bool blocked() const override {
+    if (table_.blocked()) return true;
+    if constexpr (kPieced) {
+      if (pieces_.table().blocked()) return true;
+    }
     if (backend_ == nullptr || !backend_->stalled()) [[likely]]
       return false;
     return backend_->full() || timers_.blocked();

@@ -342,6 +342,36 @@ TEST(OperatorsAboveAStoreTest, FunctionsWaitForIt) {
       [](OperatorHarness& harness) { harness.AddPort<Event>(); });
 }
 
+// What a sealed row held is encoded before the row changes again; an operator that did so with much waits until a
+// checkpoint has taken that.
+TEST(OperatorsAboveAStoreTest, FunctionsWaitForACheckpointThatIsFarBehind) {
+  const auto run = [](StateBackend* backend) {
+    OperatorHarness harness(
+        HarnessMode::kBatches,
+        MakeReduceOperator<Event>([](Event& sum, const Event& event) { sum.amount += event.amount; }, UserKey()));
+    harness.context().set_state_backend(backend);
+    harness.AddPort<Event>();
+    ASSERT_TRUE(harness.Open().ok());
+    Operator& subject = harness.op<Operator>();
+    OperatorCheckpoints checkpoints(subject);
+    checkpoints.Begin();
+    std::vector<Stamped<Event>> events;
+    for (char i = 0; i < 50; ++i) events.push_back({{std::string(300'000, static_cast<char>('0' + i)), 1}, 1});
+    SeededRandom random(1);
+    ASSERT_TRUE(harness.Push(events).ok());
+    checkpoints.Seal(random);
+    EXPECT_FALSE(subject.blocked());
+    ASSERT_TRUE(harness.Push(events).ok());
+    EXPECT_TRUE(subject.blocked());
+    while (!checkpoints.Encode(random)) {
+    }
+    EXPECT_FALSE(subject.blocked());
+  };
+  run(nullptr);
+  MapStateBackend store(/*limit_bytes=*/0);
+  run(&store);
+}
+
 // Has timers and no state.
 class Reminder final : public KeyedProcessFunction<std::string, Event, std::string> {
  public:
