@@ -9,10 +9,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "bench/jobs/bench_report.h"
@@ -140,10 +142,17 @@ std::unique_ptr<OperatorHarness> OpenPattern(StateBackend* backend) {
 // As MeasureIdleEvents, of the whole operator above RocksDB, with a cache for a part of 100,000 partial matches; and
 // what it costs to begin another one.
 void MeasureOnRocksDb(size_t partials, int64_t events) {
+  std::function<void()> end_stall;  // once RocksDB is behind and has refused to take more
   const auto backend = NewRocksDbStateBackend({.directory = DataFolder(),
                                                .name = fmt::format("cep_partials-{}-{}", getpid(), partials),
                                                .memory_bytes = 32 << 20,
-                                               .object_cache_ratio = 0.125});
+                                               .object_cache_ratio = 0.125,
+                                               .post_after = [&](int64_t delay_ms, std::function<void()> mail) {
+                                                 end_stall = [delay_ms, mail = std::move(mail)] {
+                                                   std::this_thread::sleep_for(std::chrono::milliseconds(delay_ms));
+                                                   mail();
+                                                 };
+                                               }});
   const std::unique_ptr<OperatorHarness> harness = OpenPattern(backend.get());
   std::unique_ptr<Batch> batch = TypedBatch<ShopEvent>::Type().create();
   int64_t pushed = 0;
@@ -153,10 +162,10 @@ void MeasureOnRocksDb(size_t partials, int64_t events) {
       for (; pushed < end && !batch->full(); ++pushed) {
         static_cast<TypedBatch<ShopEvent>&>(*batch).Append(pushed) = {.user = 1, .timestamp = pushed, .type = type};
       }
-      // While RocksDB is behind, the operator consumes nothing.
+      // While RocksDB is behind, the operator consumes nothing of a batch.
       while (!harness->PushBatch(batch).ok()) {
-        if (!harness->op<Operator>().blocked()) Die("the operator failed");
-        std::this_thread::sleep_for(1ms);
+        if (end_stall == nullptr) Die("the operator failed");
+        std::exchange(end_stall, nullptr)();
       }
     }
     return count;
