@@ -195,10 +195,7 @@ bool WindowState::EncodeBase(StateEntryWriter& out, size_t max_bytes) {
 }
 
 void WindowState::EncodeStored(const StoredEntry& entry, std::string_view key) {
-  StateEntryWriter& out = sealed_out_.back();
-  out.BeginKey(entry.hash).Raw(key);
-  out.BeginValue().Raw(entry.value);
-  out.End();
+  sealed_out_.back().Add({.hash = entry.hash, .key = key, .value = entry.value});
 }
 
 bool WindowState::EncodeFrom(Walk& walk, bool pending_only, StateEntryWriter& out, size_t max_bytes) {

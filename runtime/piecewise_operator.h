@@ -19,23 +19,15 @@ class PiecewiseOperator final : public Operator {
   Status Open(OperatorContext& context) override { return op_->Open(context); }
   Status Process(int input, std::unique_ptr<Batch>& batch, size_t& position) override;
   Status OnWatermark(int64_t watermark, bool& done) override {
-    const Status status = op_->OnWatermark(watermark, done);
-    within_event_ = !done;
-    return status;
+    return WithinEvent(op_->OnWatermark(watermark, done), done);
   }
   bool forwards_watermarks() const override { return op_->forwards_watermarks(); }
   bool takes_views() const override { return true; }  // records are copied out
   Status OnProcessingTime(int64_t now_ms, bool& done) override {
-    const Status status = op_->OnProcessingTime(now_ms, done);
-    within_event_ = !done;
-    return status;
+    return WithinEvent(op_->OnProcessingTime(now_ms, done), done);
   }
   int64_t NextProcessingTimeMs() const override { return op_->NextProcessingTimeMs(); }
-  Status OnEndOfInput(bool& done) override {
-    const Status status = op_->OnEndOfInput(done);
-    within_event_ = !done;
-    return status;
-  }
+  Status OnEndOfInput(bool& done) override { return WithinEvent(op_->OnEndOfInput(done), done); }
   bool blocked() const override { return op_->blocked(); }
   bool overtakable() const override;
   void CollectStates(std::vector<CheckpointedState*>& states) override { op_->CollectStates(states); }
@@ -49,6 +41,12 @@ class PiecewiseOperator final : public Operator {
   Status Close(bool failed) override { return op_->Close(failed); }
 
  private:
+  // An event was handled, wholly if `done`.
+  Status WithinEvent(Status status, const bool& done) {
+    within_event_ = !done;
+    return status;
+  }
+
   struct Piece {
     std::unique_ptr<Batch> batch;  // the record at hand, if it is not finished yet
     size_t position = 0;

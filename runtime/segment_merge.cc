@@ -32,13 +32,7 @@ StatusOr<bool> SegmentMerge::Step() {
   }
   EAGRE_RETURN_IF_ERROR(ForEachEntry([this](const StateEntry& entry) {
     if (last_[IdentityOf(entry)] != number_) return;
-    kept_.BeginKey(entry.hash).Raw(entry.key);
-    if (entry.erased) {
-      kept_.EndErased();
-    } else {
-      kept_.BeginValue().Raw(entry.value);
-      kept_.End();
-    }
+    kept_.Add(entry);
   }));
   const bool done = next_ == segments_.size();
   if (kept_.entries() > 0 && (done || kept_.bytes() >= kSegmentBytes)) {

@@ -161,11 +161,7 @@ void KeyedStateCore::DropEvicted() {
   for (char* row : evicted_) {
     auto& header = *reinterpret_cast<RowHeader*>(row);
     if (epochs_.IsPending(header.mark)) EncodeRow(row, sealed_out_.back());
-    if (epochs_.IsCurrent(header.mark) && Empty(row)) {
-      StateEntryWriter& erased = erased_.back();
-      key_ops_.encode(KeyAt(row), erased.BeginKey(header.hash));
-      erased.EndErased();
-    }
+    if (epochs_.IsCurrent(header.mark) && Empty(row)) ListErased(row);
     header.mark = ChangeEpochs::kOwnersBit;
     FreeRow(row);
   }

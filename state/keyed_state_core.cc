@@ -147,13 +147,15 @@ void KeyedStateCore::MarkInEpoch(char* row) {
 void KeyedStateCore::MarkFreed(char* row) {
   auto& header = *reinterpret_cast<RowHeader*>(row);
   if (!epochs_.IsCurrent(header.mark)) MarkInEpoch(row);
-  if ((header.mark & ChangeEpochs::kWritten) != 0) {
-    StateEntryWriter& erased = erased_.back();
-    key_ops_.encode(KeyAt(row), erased.BeginKey(header.hash));
-    erased.EndErased();
-  }
+  if ((header.mark & ChangeEpochs::kWritten) != 0) ListErased(row);
   const uint8_t epoch = epochs_.following() && spilled_ == nullptr ? header.mark & ChangeEpochs::kEpochBits : 0;
   header.mark = epoch | ChangeEpochs::kOwnersBit;
+}
+
+void KeyedStateCore::ListErased(const char* row) {
+  StateEntryWriter& erased = erased_.back();
+  key_ops_.encode(KeyAt(row), erased.BeginKey(HashOf(row)));
+  erased.EndErased();
 }
 
 void KeyedStateCore::EncodeRow(const char* row, StateEntryWriter& out) const {

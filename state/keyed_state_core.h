@@ -211,6 +211,7 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   void ListChanged(char* row);
   void MarkInEpoch(char* row);
   void MarkFreed(char* row);
+  void ListErased(const char* row);
   void EncodeRow(const char* row, StateEntryWriter& out) const;
   void EncodeStates(const char* row, ByteWriter& out) const;
   void SizeRows(size_t bytes);  // lays out the rows, which so far have `bytes`

@@ -8,9 +8,7 @@ namespace eagre {
 namespace {
 
 void Append(const StoredEntry& entry, std::string_view key, StateEntryWriter& out) {
-  out.BeginKey(entry.hash).Raw(key);
-  out.BeginValue().Raw(entry.value);
-  out.End();
+  out.Add({.hash = entry.hash, .key = key, .value = entry.value});
 }
 
 }  // namespace

@@ -34,6 +34,13 @@ void StateEntryWriter::EndErased() {
   ++entries_;
 }
 
+void StateEntryWriter::Add(const StateEntry& entry) {
+  BeginKey(entry.hash).Raw(entry.key);
+  if (entry.erased) return EndErased();
+  BeginValue().Raw(entry.value);
+  End();
+}
+
 void StateEntryWriter::Append(StateEntryWriter& other) {
   if (buffer_.empty() && buffer_.capacity() < other.buffer_.size()) {
     buffer_.swap(other.buffer_);

@@ -40,6 +40,7 @@ class StateEntryWriter {
   ByteWriter& BeginValue();
   void End();
   void EndErased();
+  void Add(const StateEntry& entry);
 
   // Moves what `other` has behind what is here.
   void Append(StateEntryWriter& other);

@@ -171,13 +171,22 @@ TEST_P(OperatorsCheckpointTest, RollingReduce) {
                         GetParam(), RandomEvents);
 }
 
+// Calls check(make, add_port, count_of) for the operators that hold records back until their watermark has come.
+template <typename Check>
+void ForWindowsAndSort(Check&& check) {
+  check(
+      [] {
+        return MakeKeyedWindowOperator<Event, std::string>(Tumbling(1s), UserKey(), SumFolding(),
+                                                           EmitByFunction(SumText()));
+      },
+      [](OperatorHarness& harness) { harness.AddPort<std::string>(); },
+      [](OperatorHarness& harness) { return harness.Take<std::string>().size(); });
+  check([] { return MakeSortOperator<Event>(); }, [](OperatorHarness& harness) { harness.AddPort<Event>(); },
+        [](OperatorHarness& harness) { return harness.Take<Event>().size(); });
+}
+
 TEST(OperatorsRestoredTest, WhatWasLateStaysLateAlthoughTheSourceBeginsBehind) {
-  const auto windows = [] {
-    return MakeKeyedWindowOperator<Event, std::string>(Tumbling(1s), UserKey(), SumFolding(),
-                                                       EmitByFunction(SumText()));
-  };
-  const auto sort = [] { return MakeSortOperator<Event>(); };
-  const auto run = [](std::function<std::unique_ptr<Operator>()> make, auto add_port, auto count_of) {
+  ForWindowsAndSort([](std::function<std::unique_ptr<Operator>()> make, auto add_port, auto count_of) {
     SeededRandom random(1);
     OperatorHarness before(HarnessMode::kBatches, make());
     add_port(before);
@@ -203,13 +212,7 @@ TEST(OperatorsRestoredTest, WhatWasLateStaysLateAlthoughTheSourceBeginsBehind) {
     EXPECT_EQ(after.context().MetricValue("numLateRecordsDropped"), 2);
     EXPECT_TRUE(after.Watermark(kMaxWatermark).ok());
     EXPECT_EQ(count_of(after), 1u);
-  };
-  run(
-      windows, [](OperatorHarness& harness) { harness.AddPort<std::string>(); },
-      [](OperatorHarness& harness) { return harness.Take<std::string>().size(); });
-  run(
-      sort, [](OperatorHarness& harness) { harness.AddPort<Event>(); },
-      [](OperatorHarness& harness) { return harness.Take<Event>().size(); });
+  });
 }
 
 // A user whose records the first of two subtasks gets, or the second.
@@ -222,12 +225,7 @@ std::string UserOfSubtask(int subtask) {
 
 // A barrier that overtakes may find one subtask ahead of another in event time.
 TEST(OperatorsRestoredTest, WhatASubtaskHadEmittedStaysEmittedWhereverTheOthersWere) {
-  const auto windows = [] {
-    return MakeKeyedWindowOperator<Event, std::string>(Tumbling(1s), UserKey(), SumFolding(),
-                                                       EmitByFunction(SumText()));
-  };
-  const auto sort = [] { return MakeSortOperator<Event>(); };
-  const auto run = [](std::function<std::unique_ptr<Operator>()> make, auto add_port, auto count_of) {
+  ForWindowsAndSort([](std::function<std::unique_ptr<Operator>()> make, auto add_port, auto count_of) {
     SeededRandom random(1);
     // What both subtasks store, restored from `stored` if there is anything.
     const auto checkpoint = [&](const std::vector<SubtaskCheckpoint>& stored, auto feed) {
@@ -268,13 +266,7 @@ TEST(OperatorsRestoredTest, WhatASubtaskHadEmittedStaysEmittedWhereverTheOthersW
       EXPECT_TRUE(harness.Watermark(kMaxWatermark).ok());
       EXPECT_EQ(count_of(harness), 1u);
     });
-  };
-  run(
-      windows, [](OperatorHarness& harness) { harness.AddPort<std::string>(); },
-      [](OperatorHarness& harness) { return harness.Take<std::string>().size(); });
-  run(
-      sort, [](OperatorHarness& harness) { harness.AddPort<Event>(); },
-      [](OperatorHarness& harness) { return harness.Take<Event>().size(); });
+  });
 }
 
 // Sums until a key has been quiet for a while, then tells and forgets it.

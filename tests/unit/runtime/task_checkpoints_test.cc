@@ -172,6 +172,16 @@ class TaskCheckpointsTest : public testing::TestWithParam<uint64_t> {
     subtask.checkpoints.AllSealed();
   }
 
+  // Until nothing is left to do, for the task or in the background.
+  void RunAll(Subtask& subtask) {
+    do {
+      while (subtask.checkpoints.Step()) {
+      }
+      io_.RunReady();
+      subtask.RunMail();
+    } while (subtask.checkpoints.Step());
+  }
+
   proto::CheckpointMetadata MetadataOf(const std::vector<const proto::CheckpointReport*>& reports) {
     proto::CheckpointMetadata metadata;
     metadata.set_files_root("..");
@@ -270,12 +280,7 @@ TEST_P(TaskCheckpointsTest, ACheckpointWritesWhatChangedAndBasesKeepChainsShort)
   for (int64_t id = 1; id <= 60; ++id) {
     subtask.map.Put(random_.Below(2'000), "changed");
     Seal(subtask, id);
-    do {
-      while (subtask.checkpoints.Step()) {
-      }
-      io_.RunReady();
-      subtask.RunMail();
-    } while (subtask.checkpoints.Step());
+    RunAll(subtask);
     ASSERT_EQ(subtask.reports.size(), 1u);
     const proto::CheckpointReport& report = subtask.reports[0];
     if (id == 1) {
@@ -308,12 +313,7 @@ TEST_P(TaskCheckpointsTest, WhatIsWrittenInAllFollowsFromWhatChanges) {
       }
     }
     Seal(subtask, id);
-    do {
-      while (subtask.checkpoints.Step()) {
-      }
-      io_.RunReady();
-      subtask.RunMail();
-    } while (subtask.checkpoints.Step());
+    RunAll(subtask);
     ASSERT_EQ(subtask.reports.size(), 1u);
     const proto::CheckpointReport report = std::exchange(subtask.reports, {})[0];
     ASSERT_LE(report.operators(0).snapshot().states(0).segments_size(), 40);
@@ -441,14 +441,7 @@ class LocalCopiesTest : public TaskCheckpointsTest {
  protected:
   proto::CheckpointReport Take(Subtask& of, int64_t id) {
     Seal(of, id);
-    while (of.checkpoints.Step()) {
-    }
-    io_.RunReady();
-    of.RunMail();
-    while (of.checkpoints.Step()) {  // a base
-    }
-    io_.RunReady();
-    of.RunMail();
+    RunAll(of);
     EXPECT_EQ(of.reports.size(), 1u);
     return std::exchange(of.reports, {})[0];
   }
