@@ -47,7 +47,8 @@ CepCore::CepCore(std::shared_ptr<const Automaton> automaton, const EventType& ty
 Status CepCore::OnEvent(KeyMatchesState& state, const void* event, int64_t timestamp,
                         const ProcessingTime& processing_time, KeyTimers& timers, CepListener& listener) {
   ++event_count_;
-  EAGRE_RETURN_IF_ERROR(CheckIfRestored(state));
+  if (state.restored()) [[unlikely]]
+    EAGRE_RETURN_IF_ERROR(CheckRestored(state));
   const KeyMatches* matches = state.Get();
   if (matches != nullptr && (timestamp >= matches->timer() || timers_as_flink_)) {
     KeyMatches& advanced = Change(state);
@@ -66,7 +67,7 @@ Status CepCore::OnEvent(KeyMatchesState& state, const void* event, int64_t times
 }
 
 Status CepCore::OnTime(KeyMatchesState& state, int64_t now, KeyTimers& timers, CepListener& listener) {
-  EAGRE_RETURN_IF_ERROR(CheckIfRestored(state));
+  if (state.restored()) EAGRE_RETURN_IF_ERROR(CheckRestored(state));
   const KeyMatches* matches = state.Get();
   if (matches == nullptr || (matches->timer() > now && !timers_as_flink_)) return OkStatus();
   KeyMatches& advanced = Change(state);
@@ -76,9 +77,7 @@ Status CepCore::OnTime(KeyMatchesState& state, int64_t now, KeyTimers& timers, C
   return OkStatus();
 }
 
-Status CepCore::CheckIfRestored(const KeyMatchesState& state) const {
-  if (!state.restored()) [[likely]]
-    return OkStatus();
+Status CepCore::CheckRestored(const KeyMatchesState& state) const {
   const KeyMatches* matches = state.Get();
   return matches == nullptr ? OkStatus() : matcher_.CheckRestored(*matches);
 }
@@ -92,7 +91,7 @@ KeyMatches& CepCore::Change(KeyMatchesState& state) {
 
 Status CepCore::BeforeOtherChange(KeyMatchesState& state) {
   if (!state.restored()) return OkStatus();
-  EAGRE_RETURN_IF_ERROR(CheckIfRestored(state));
+  EAGRE_RETURN_IF_ERROR(CheckRestored(state));
   Change(state);
   return OkStatus();
 }
@@ -109,16 +108,13 @@ Status CepCore::Advance(KeyMatches& matches, int64_t now, CepListener& listener)
 }
 
 // A timer may be due earlier than there is something to do, so that it need not move with every change.
-void CepCore::UpdateTimer(KeyMatches& matches, KeyTimers& timers) {
-  if (!timers_as_flink_) {
-    const int64_t deadline = matcher_.NextDeadline(matches);
-    const int64_t timer = matches.timer();
-    if (timer <= deadline && deadline != INT64_MAX) return;
-    if (timer != INT64_MAX) timers.Delete(timer);
-    if (deadline != INT64_MAX) timers.Register(deadline);
-    matches.set_timer(deadline);
-  }
-  if (matches.empty()) matches.Clear();
+void CepCore::MoveTimer(KeyMatches& matches, KeyTimers& timers) {
+  const int64_t deadline = matcher_.NextDeadline(matches);
+  const int64_t timer = matches.timer();
+  if (timer <= deadline && deadline != INT64_MAX) return;
+  if (timer != INT64_MAX) timers.Delete(timer);
+  if (deadline != INT64_MAX) timers.Register(deadline);
+  matches.set_timer(deadline);
 }
 
 // The first start since the key was last visited by a timer makes Flink register the end of a window with every event.

@@ -69,12 +69,18 @@ class CepCore {
   void Report();
 
  private:
-  Status CheckIfRestored(const KeyMatchesState& state) const;
+  // Of a key whose state is as a checkpoint left it.
+  Status CheckRestored(const KeyMatchesState& state) const;
   // The key's matches to be changed.
   KeyMatches& Change(KeyMatchesState& state);
   Status Advance(KeyMatches& matches, int64_t now, CepListener& listener);
   // Keeps the key's one timer at or before the first time at which a partial match of it is over.
-  void UpdateTimer(KeyMatches& matches, KeyTimers& timers);
+  void UpdateTimer(KeyMatches& matches, KeyTimers& timers) {
+    const bool timed = matcher_.has_deadlines() || matches.timer() != INT64_MAX;
+    if (timed && !timers_as_flink_) MoveTimer(matches, timers);
+    if (matches.empty()) matches.Clear();
+  }
+  void MoveTimer(KeyMatches& matches, KeyTimers& timers);
   // Registers what Flink does: timers at every event and at the end of the windows that start with it.
   void RegisterAsFlink(KeyMatches& matches, int64_t timestamp, KeyTimers& timers);
 

@@ -17,23 +17,12 @@ DecisionMaker::~DecisionMaker() {
 }
 
 void DecisionMaker::ForgetTrees() {
-  nodes_.assign(1, {});
+  nodes_.clear();
+  too_many_nodes_ = false;
   decisions_.clear();
-  shared_trees_.assign(automaton_.states().size(), kUnexplored);
+  shared_trees_.assign(automaton_.states().size(), nullptr);
   partial_trees_ = shared_trees_;
-  start_tree_ = kUnexplored;
-}
-
-void DecisionMaker::Begin(const void* event, int64_t timestamp, const ProcessingTime& processing_time) {
-  event_ = event;
-  timestamp_ = timestamp;
-  clock_ = &processing_time;
-  processing_time_.reset();
-  ++now_;
-  objects_used_ = 0;
-  decoding_ = nullptr;
-  if (nodes_.size() > kMaxTreeNodes) [[unlikely]]
-    ForgetTrees();
+  start_tree_ = nullptr;
 }
 
 int64_t DecisionMaker::processing_time() const {
@@ -58,37 +47,24 @@ const Decision* DecisionMaker::ForChain(const MatchChains& matches, const Chain&
   return Find(partial_trees_[chain.state], chain.state, /*start=*/false);
 }
 
-const Decision* DecisionMaker::Find(uint32_t& tree, StateId state, bool start) {
-  for (uint32_t at = tree; at != kUnexplored;) {
-    const TreeNode& node = nodes_[at];
-    if (node.condition == nullptr) return node.decision;
-    at = node.next[EvaluateCondition(node.formula, node.iterative, *node.condition) ? 1 : 0];
-  }
-  return Explore(tree, state, start);
-}
-
-const Decision* DecisionMaker::Explore(uint32_t& tree, StateId state, bool start) {
+const Decision* DecisionMaker::Explore(TreeNode*& tree, StateId state, bool start) {
   asked_.clear();
   auto decision = std::make_unique<Decision>();
   if (!Decide(state, start, *decision)) decision.reset();
-  // No node moves while links are followed.
-  const size_t needed = nodes_.size() + asked_.size() + 1;
-  if (needed > nodes_.capacity()) nodes_.reserve(needed * 2);
-  uint32_t* link = &tree;
+  TreeNode** link = &tree;
   for (const Asked& asked : asked_) {
-    if (*link == kUnexplored) {
-      *link = static_cast<uint32_t>(nodes_.size());
+    if (*link == nullptr) {
       const FormulaPool::Node& formula = automaton_.formulas().node(asked.condition);
-      nodes_.push_back({.condition = automaton_.formulas().conditions()[formula.condition].get(),
-                        .formula = asked.condition,
-                        .iterative = formula.iterative});
+      *link = &nodes_.emplace_back(TreeNode{.condition = automaton_.formulas().conditions()[formula.condition].get(),
+                                            .formula = asked.condition,
+                                            .iterative = formula.iterative});
     }
-    link = &nodes_[*link].next[asked.truth ? 1 : 0];
+    link = &(*link)->next[asked.truth ? 1 : 0];
   }
-  *link = static_cast<uint32_t>(nodes_.size());
   const Decision* leaf = decision.get();
   if (decision != nullptr) decisions_.push_back(std::move(decision));
-  nodes_.push_back({.decision = leaf});
+  *link = &nodes_.emplace_back(TreeNode{.decision = leaf});
+  too_many_nodes_ = nodes_.size() > kMaxTreeNodes;
   return leaf;
 }
 

@@ -8,6 +8,7 @@
 #include <absl/functional/function_ref.h>
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -52,7 +53,17 @@ class DecisionMaker final : public ConditionContext {
   ~DecisionMaker() override;
 
   // Starts with an event. All that is passed is valid until the next Begin.
-  void Begin(const void* event, int64_t timestamp, const ProcessingTime& processing_time);
+  void Begin(const void* event, int64_t timestamp, const ProcessingTime& processing_time) {
+    event_ = event;
+    timestamp_ = timestamp;
+    clock_ = &processing_time;
+    processing_time_.reset();
+    ++now_;
+    objects_used_ = 0;
+    decoding_ = nullptr;
+    if (too_many_nodes_) [[unlikely]]
+      ForgetTrees();
+  }
   // For every partial match in `state`; null when it depends on what each has taken. Valid until Begin.
   const Decision* ForState(StateId state) {
     partial_ = 0;
@@ -79,12 +90,11 @@ class DecisionMaker final : public ConditionContext {
     uint64_t when = 0;  // the event or the partial match that it holds for
     bool truth = false;
   };
-  static constexpr uint32_t kUnexplored = 0;
   struct TreeNode {
-    const EventCondition* condition = nullptr;      // of an inner node; null: a leaf
-    const Decision* decision = nullptr;             // of a leaf; null when an unknown condition matters
-    uint32_t next[2] = {kUnexplored, kUnexplored};  // by the condition's truth
-    FormulaId formula = 0;                          // the condition's
+    const EventCondition* condition = nullptr;  // of an inner node; null: a leaf
+    const Decision* decision = nullptr;         // of a leaf; null when an unknown condition matters
+    TreeNode* next[2] = {nullptr, nullptr};     // by the condition's truth; null: not explored yet
+    FormulaId formula = 0;                      // the condition's
     bool iterative = false;
   };
   struct Asked {
@@ -109,9 +119,15 @@ class DecisionMaker final : public ConditionContext {
     if (decoding_ != matches) ++decoding_begun_;
     decoding_ = matches;
   }
-  const Decision* Find(uint32_t& tree, StateId state, bool start);
+  const Decision* Find(TreeNode*& tree, StateId state, bool start) {
+    for (const TreeNode* node = tree; node != nullptr;) {
+      if (node->condition == nullptr) return node->decision;
+      node = node->next[EvaluateCondition(node->formula, node->iterative, *node->condition) ? 1 : 0];
+    }
+    return Explore(tree, state, start);
+  }
   // Decides by the edges, and adds the way to the answer to the tree.
-  const Decision* Explore(uint32_t& tree, StateId state, bool start);
+  const Decision* Explore(TreeNode*& tree, StateId state, bool start);
   void ForgetTrees();
   // False when an unknown condition matters.
   bool Decide(StateId state, bool start, Decision& decision);
@@ -149,11 +165,12 @@ class DecisionMaker final : public ConditionContext {
   uint64_t evaluations_ = 0;
 
   std::vector<KnownTruth> known_;  // by formula; of this event, and for iterative ones of the partial match at hand
-  std::vector<TreeNode> nodes_;    // of all trees; the first is none
+  std::deque<TreeNode> nodes_;     // of all trees
+  bool too_many_nodes_ = false;
   std::vector<std::unique_ptr<const Decision>> decisions_;
-  std::vector<uint32_t> shared_trees_;   // by state
-  std::vector<uint32_t> partial_trees_;  // by state, asking iterative conditions too
-  uint32_t start_tree_ = kUnexplored;
+  std::vector<TreeNode*> shared_trees_;   // by state
+  std::vector<TreeNode*> partial_trees_;  // by state, asking iterative conditions too
+  TreeNode* start_tree_ = nullptr;
   std::vector<Asked> asked_;  // while a decision is explored
   std::vector<StateId> open_;
   std::vector<StateId> open_to_final_;

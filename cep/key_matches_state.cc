@@ -9,7 +9,7 @@ namespace {
 constexpr StateSlotOps kKeyMatchesOps{
     .size = sizeof(KeyMatches),
     .alignment = alignof(KeyMatches),
-    .construct = [](void* slot) { new (slot) KeyMatches(); },
+    .construct = [](void* slot) { new (slot) KeyMatches; },  // the room for chains is not cleared
     .destroy = [](void* slot) { std::destroy_at(static_cast<KeyMatches*>(slot)); },
     .empty = [](const void* slot) { return static_cast<const KeyMatches*>(slot)->empty(); },
     .heap_bytes = [](const void* slot) { return static_cast<const KeyMatches*>(slot)->heap_bytes(); },

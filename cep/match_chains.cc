@@ -27,20 +27,6 @@ int64_t MatchChains::LastTimestamp(const Chain& chain) const {
   return timestamp;
 }
 
-bool MatchChains::Takes(int64_t timestamp, size_t bytes, uint32_t takes, uint32_t starts) const {
-  if (bytes > kMaxBytes || used_ + (takes + starts) * (kEventBytes + bytes) + starts * kChainBytes > kMaxBytes) {
-    return false;
-  }
-  for (uint32_t at = 0; at < used_;) {
-    const Chain chain = At(at);
-    // The first is the oldest one, so that what holds for it holds for all; a clock that went back is for others.
-    if (timestamp < chain.start) return false;
-    if (at == 0 && static_cast<uint64_t>(timestamp) - static_cast<uint64_t>(chain.start) > UINT32_MAX) return false;
-    at = chain.end;
-  }
-  return true;
-}
-
 void MatchChains::Remove(uint32_t begin, uint32_t end) {
   char* bytes = data();
   std::memmove(bytes + begin, bytes + end, used_ - end);

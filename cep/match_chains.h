@@ -72,8 +72,15 @@ class MatchChains {
     for (uint32_t offset = 0; offset < kPrefetchedBytes; offset += 64) __builtin_prefetch(data() + offset, 1, 3);
   }
 
-  // Whether an event of `bytes` at `timestamp` can be put into `takes` chains that there are and `starts` new ones.
-  bool Takes(int64_t timestamp, size_t bytes, uint32_t takes, uint32_t starts) const;
+  // Whether the chain can take an event at `timestamp`: not when a clock went back.
+  static bool InOrder(const Chain& chain, int64_t timestamp) {
+    return timestamp >= chain.start && static_cast<uint64_t>(timestamp) - static_cast<uint64_t>(chain.start) <=
+                                           std::numeric_limits<uint32_t>::max();
+  }
+  // Whether an event of `bytes` can be put into `takes` chains that there are and `starts` new ones.
+  bool Takes(size_t bytes, uint32_t takes, uint32_t starts) const {
+    return bytes <= kMaxBytes && used_ + (takes + starts) * (kEventBytes + bytes) + starts * kChainBytes <= kMaxBytes;
+  }
 
   // A number for an event that is taken now.
   uint8_t NextArrival() {

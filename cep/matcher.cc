@@ -19,7 +19,8 @@ Matcher::Matcher(std::shared_ptr<const Automaton> automaton, const EventType& ty
       pieces_(pieces),
       decisions_(*automaton_, type),
       graph_matcher_(*automaton_, type, options_, decisions_, metrics_),
-      stages_fit_(automaton_->stages().size() <= MatchChains::kMaxStage) {}
+      stages_fit_(automaton_->stages().size() <= MatchChains::kMaxStage),
+      has_deadlines_(automaton_->window_ms() > 0 || !automaton_->windowed_states().empty()) {}
 
 Status Matcher::CheckRestored(const KeyMatches& matches) const {
   if (matches.graph() != nullptr) {
@@ -64,6 +65,7 @@ void Matcher::DecideForChains(const MatchChains& chains) {
     const Decision* decision = decisions_.ForState(chain.state);
     if (decision == nullptr) decision = decisions_.ForChain(chains, chain);
     of_chains_.push_back(decision);
+    decided_.in_order = decided_.in_order && chains.InOrder(chain, timestamp_);
     ++decided_.before;
     if (decision->unchanged) {
       ++decided_.living;
@@ -73,13 +75,6 @@ void Matcher::DecideForChains(const MatchChains& chains) {
     }
     at = chain.end;
   }
-}
-
-void Matcher::Count(const Decision& decision) {
-  decided_.concerned = true;
-  decided_.forks |= decision.living > 1;
-  decided_.living += decision.living;
-  decided_.completions += decision.completions;
 }
 
 Status Matcher::Apply(KeyMatches& matches, MatchListener& listener) {
@@ -102,6 +97,11 @@ Status Matcher::Apply(KeyMatches& matches, MatchListener& listener) {
 
 bool Matcher::ApplyToChains(KeyMatches& matches, MatchListener& listener) {
   MatchChains& chains = matches.chains();
+  if (decided_.living + decided_.completions == 0) {
+    metrics_.partials -= decided_.before;
+    chains.Clear();
+    return true;
+  }
   const bool starts = !start_->unchanged && start_->living > 0;
   size_t event_bytes = 0;
   if (decided_.completions + decided_.taking > 0 || starts) event_bytes = type_.encoded_bytes(event_);
@@ -130,7 +130,7 @@ bool Matcher::StayChains(const MatchChains& chains, size_t event_bytes) const {
     return false;
   }
   const uint32_t starts = start_->unchanged ? 0 : start_->living;
-  return decided_.taking + starts == 0 || chains.Takes(timestamp_, event_bytes, decided_.taking, starts);
+  return decided_.taking + starts == 0 || (decided_.in_order && chains.Takes(event_bytes, decided_.taking, starts));
 }
 
 // By start, which is the order of the chains.

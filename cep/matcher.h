@@ -43,6 +43,8 @@ class Matcher {
   Status Advance(KeyMatches& matches, int64_t timestamp, MatchListener& listener);
   // The first time at which a partial match of the key is over; INT64_MAX: never.
   int64_t NextDeadline(const KeyMatches& matches) const;
+  // Whether there may be such a time.
+  bool has_deadlines() const { return has_deadlines_; }
 
   // Whether the event decided last is the first of a match or of a partial one.
   bool started_partial() const { return !start_->unchanged; }
@@ -55,6 +57,7 @@ class Matcher {
   struct ChainsDecided {
     bool forks = false;  // one would go more than one way
     bool concerned = false;
+    bool in_order = true;      // none has started after the event, or too long before it for a chain
     uint32_t before = 0;       // chains
     uint32_t living = 0;       // after it, with one that starts
     uint32_t taking = 0;       // of them, those that take the event, without one that starts
@@ -62,7 +65,12 @@ class Matcher {
   };
 
   void DecideForChains(const MatchChains& chains);
-  void Count(const Decision& decision);
+  void Count(const Decision& decision) {
+    decided_.concerned = true;
+    decided_.forks |= decision.living > 1;
+    decided_.living += decision.living;
+    decided_.completions += decision.completions;
+  }
   // False, and nothing was done, when it takes a graph.
   bool ApplyToChains(KeyMatches& matches, MatchListener& listener);
   bool StayChains(const MatchChains& chains, size_t event_bytes) const;
@@ -86,6 +94,7 @@ class Matcher {
   DecisionMaker decisions_;
   GraphMatcher graph_matcher_;
   const bool stages_fit_;  // into chains
+  const bool has_deadlines_;
 
   // Between Decide and Apply.
   const void* event_ = nullptr;

@@ -100,23 +100,19 @@ class SlotState : public CheckpointedState {
 
   // The item is in its slot.
   void OnAdded(uint32_t slot) {
-    for (; slots_ <= slot; ++slots_) marks_.Cover(slots_);
+    if (slot >= slots_) [[unlikely]]
+      Cover(slot);
     uint8_t& mark = marks_[slot];
     // A slot that was freed in this epoch is in the list already.
-    if (epochs_.following() && !epochs_.IsCurrent(mark)) dirty_.push_back(slot);
+    if (epochs_.following() && !epochs_.IsCurrent(mark)) ListDirty(slot);
     mark = epochs_.Current(kLive | kAfterBase);
   }
   // The item is still in its slot.
   void OnRemoved(uint32_t slot) {
     uint8_t& mark = marks_[slot];
-    if (!epochs_.following()) {
-      if ((mark & ChangeEpochs::kWritten) != 0) EncodeErased(slot, gone_);
-      mark = 0;
-      return;
-    }
-    EncodePending(slot, sealed_out_);
+    if (epochs_.IsPending(mark)) EncodePending(slot, sealed_out_);
     if ((mark & ChangeEpochs::kWritten) != 0) EncodeErased(slot, gone_);
-    mark &= ChangeEpochs::kEpochBits;
+    mark = epochs_.following() ? mark & ChangeEpochs::kEpochBits : 0;
   }
 
   // Only where items may lie elsewhere. The item in the slot stands for something else from now on, but not yet.
@@ -124,14 +120,14 @@ class SlotState : public CheckpointedState {
     uint8_t& mark = marks_[slot];
     if (epochs_.following()) {
       EncodePending(slot, sealed_out_);
-      if (!epochs_.IsCurrent(mark)) dirty_.push_back(slot);
+      if (!epochs_.IsCurrent(mark)) ListDirty(slot);
     }
     mark = epochs_.Current((mark & ChangeEpochs::kWritten) | kLive | kAfterBase);
   }
   // The item was elsewhere, and is in its slot now, the same.
   void OnMovedIn(uint32_t slot) {
     if (!epochs_.following()) return OnAdded(slot);
-    for (; slots_ <= slot; ++slots_) marks_.Cover(slots_);
+    if (slot >= slots_) Cover(slot);
     marks_[slot] = kLive | ChangeEpochs::kWritten;
   }
   // The same item is in a slot and elsewhere, where checkpoints have seen it.
@@ -158,6 +154,11 @@ class SlotState : public CheckpointedState {
   // A slice passes over no more than so many, even if none of them is to be encoded.
   static constexpr uint32_t kSlotsPerSlice = 16 * 1024;
 
+  [[gnu::noinline]] void ListDirty(uint32_t slot) { dirty_.push_back(slot); }
+  [[gnu::noinline]] void Cover(uint32_t slot) {
+    marks_.Cover(slot);
+    slots_ = slot + 1;
+  }
   bool EncodeElsewhere(std::unique_ptr<EntriesElsewhere>& elsewhere, StateEntryWriter& out, size_t limit) {
     if (elsewhere == nullptr) return true;
     if (!elsewhere_status_.ok()) return false;
@@ -167,7 +168,7 @@ class SlotState : public CheckpointedState {
     elsewhere = nullptr;
     return out.bytes() < limit;
   }
-  void EncodePending(uint32_t slot, StateEntryWriter& out) {
+  [[gnu::noinline]] void EncodePending(uint32_t slot, StateEntryWriter& out) {
     uint8_t& mark = marks_[slot];
     if (!epochs_.IsPending(mark)) return;
     if ((mark & kLive) == 0) {

@@ -70,6 +70,7 @@ struct FlatSegment {
   void Free() const {
     if (slots != nullptr) ::operator delete(slots, kAlignment);
   }
+  bool full() const { return used == limit; }
   uint32_t slot_count() const { return slots == nullptr ? 0 : mask + 1; }
 
   void DestroyEntries() {

@@ -65,6 +65,23 @@ class FlatTable {
     return Insert(hash, std::forward<Construct>(construct));
   }
 
+  // As FindOrInsert, of a payload that is known to be missing.
+  template <typename Construct>
+  Payload& Insert(uint64_t hash, Construct&& construct) {
+    size_t index = DirectoryIndex(hash);
+    for (; segments_[directory_[index].segment].full(); index = DirectoryIndex(hash)) Grow(hash);
+    const Directed& at = directory_[index];
+    Segment& segment = segments_[at.segment];
+    const uint32_t i = tags::FirstFree(at.tags, at.mask, hash);
+    construct(static_cast<void*>(at.slots[i].bytes));
+    at.slots[i].marked_hash = hash & ~Slot::kMarkBits;
+    segment.used += at.tags[i] == tags::kEmpty ? 1 : 0;
+    tags::Set(at.tags, at.mask, i, tags::Of(hash));
+    ++segment.size;
+    ++size_;
+    return *at.slots[i].payload();
+  }
+
   // False when there is none.
   template <typename Equals>
   bool Erase(uint64_t hash, Equals&& equals) {
@@ -184,26 +201,6 @@ class FlatTable {
       }
       if (tags::Matches(group, tags::kEmpty) != 0) [[likely]]
         return kNotFound;
-    }
-  }
-
-  template <typename Construct>
-  Payload& Insert(uint64_t hash, Construct&& construct) {
-    for (;;) {
-      const Directed& at = directory_[DirectoryIndex(hash)];
-      Segment& segment = segments_[at.segment];
-      if (segment.used == segment.limit) {
-        Grow(hash);
-        continue;
-      }
-      const uint32_t i = tags::FirstFree(at.tags, at.mask, hash);
-      construct(static_cast<void*>(at.slots[i].bytes));
-      at.slots[i].marked_hash = hash & ~Slot::kMarkBits;
-      segment.used += at.tags[i] == tags::kEmpty ? 1 : 0;
-      tags::Set(at.tags, at.mask, i, tags::Of(hash));
-      ++segment.size;
-      ++size_;
-      return *at.slots[i].payload();
     }
   }
 

@@ -48,7 +48,7 @@ char* KeyedStateCore::NewMissingRow(uint64_t hash) {
   *reinterpret_cast<RowHeader*>(row) = {.hash = hash, .cached = kLive | kReferenced};
   TailOf(row).store_epoch = 0;
   ++unstored_rows_;
-  for (size_t i = 0; i < declarations_.size(); ++i) declarations_[i].ops->construct(row + slot_offsets_[i]);
+  ConstructStates(row);
   missing_.push_back(row);
   return row;
 }
@@ -77,7 +77,7 @@ Status KeyedStateCore::FillRow(char* row, const StoredEntry& entry) {
   --unstored_rows_;
   header.mark = ChangeEpochs::kWritten;
   TailOf(row).store_epoch = SpilledState::EpochOf(entry);
-  if (spilled_->IsRestored(entry)) header.cached |= kRestored;
+  if (spilled_->IsRestored(entry)) header.cached |= RowHeader::kRestored;
   EAGRE_RETURN_IF_ERROR(DecodeRow(entry.value, row));
   Measure(row);
   return OkStatus();
@@ -133,7 +133,7 @@ void KeyedStateCore::AddWrite(char* row) {
   } else {
     const bool current = epochs_.IsCurrent(header.mark);
     if (current && TailOf(row).store_epoch != spilled_->epoch()) spilled_->ListKeyAtHand(header.hash);
-    EncodeStates(row, store.BeginValue(spilled_->Mark(current, IsRestored(row))));
+    EncodeStates(row, store.BeginValue(spilled_->Mark(current, reinterpret_cast<const RowHeader*>(row)->restored())));
     store.EndPut();
   }
   writing_.push_back(row);
@@ -232,7 +232,7 @@ bool KeyedStateCore::WriteBackSlice() {
       walk, [&] { return bytes >= kBytesPerSlice; },
       [&](char* row) {
         const auto& header = *reinterpret_cast<const RowHeader*>(row);
-        const bool unwritten = (header.cached & kUnwritten) != 0 || header.listed != kNotListed;
+        const bool unwritten = (header.cached & kUnwritten) != 0 || header.listed != RowHeader::kNotListed;
         if (!unwritten) return;
         AddWrite(row);
         bytes += row_bytes_ + header.heap_bytes;

@@ -38,11 +38,11 @@ KeyedStateCore::KeyedStateCore(std::vector<StateDeclaration> declarations, const
   size_t offset = key_offset_ + key_ops_.size;
   for (const StateDeclaration& declaration : declarations_) {
     offset = AlignUp(offset, declaration.ops->alignment);
-    slot_offsets_.push_back(static_cast<uint32_t>(offset));
-    if (declaration.ops->prefetch != nullptr) prefetches_.push_back({slot_offsets_.back(), declaration.ops->prefetch});
+    slots_.push_back({declaration.ops, static_cast<uint32_t>(offset)});
+    if (declaration.ops->prefetch != nullptr) prefetches_.push_back(slots_.back());
     if (declaration.has_ttl()) {
-      const auto number = static_cast<uint32_t>(slot_offsets_.size() - 1);
-      expiring_.push_back({number, slot_offsets_.back(), declaration.ttl_ms, declaration.ops});
+      const auto number = static_cast<uint32_t>(slots_.size() - 1);
+      expiring_.push_back({number, slots_.back().offset, declaration.ttl_ms, declaration.ops});
     }
     offset += declaration.ops->size;
     row_alignment_ = std::max(row_alignment_, declaration.ops->alignment);
@@ -62,8 +62,7 @@ void KeyedStateCore::SizeRows(size_t bytes) {
 
 KeyedStateCore::~KeyedStateCore() {
   rows_.ForEach([this](char* row) { Destroy(row); });
-  if (absent_row_ == nullptr) return;
-  for (size_t i = 0; i < declarations_.size(); ++i) declarations_[i].ops->destroy(absent_row_ + slot_offsets_[i]);
+  if (absent_row_ != nullptr) DestroyStates(absent_row_);
 }
 
 size_t KeyedStateCore::IndexOf(const std::string& state) const {
@@ -71,6 +70,12 @@ size_t KeyedStateCore::IndexOf(const std::string& state) const {
                                   [&](const StateDeclaration& declaration) { return declaration.name == state; });
   if (found == declarations_.end()) throw StateError(fmt::format("state '{}' is none of this function", state));
   return static_cast<size_t>(found - declarations_.begin());
+}
+
+std::vector<uint32_t> KeyedStateCore::slot_offsets() const {
+  std::vector<uint32_t> offsets;
+  for (const RowSlot& slot : slots_) offsets.push_back(slot.offset);
+  return offsets;
 }
 
 size_t KeyedStateCore::memory_bytes() const {
@@ -90,7 +95,7 @@ void KeyedStateCore::FinishBatch() {
     if (i + kPrefetchDistance < changed_.size()) __builtin_prefetch(changed_[i + kPrefetchDistance], 1, 3);
     char* row = changed_[i];
     auto& header = *reinterpret_cast<RowHeader*>(row);
-    header.listed = kNotListed;
+    header.listed = RowHeader::kNotListed;
     const bool empty = Empty(row);
     if (spilled_ != nullptr) {
       header.cached |= kUnwritten;
@@ -121,15 +126,15 @@ void KeyedStateCore::FreeRow(char* row) {
 void KeyedStateCore::MakeAbsentRow() {
   if (absent_row_ != nullptr) return;
   absent_row_ = AllocateRow();
-  for (size_t i = 0; i < declarations_.size(); ++i) declarations_[i].ops->construct(absent_row_ + slot_offsets_[i]);
+  ConstructStates(absent_row_);
 }
 
 void KeyedStateCore::ListChanged(char* row) {
   if (row == absent_row_) return MakeSelectedRow();
   auto& header = *reinterpret_cast<RowHeader*>(row);
-  if (header.listed == kNotListed) changed_.push_back(row);
-  header.listed = kListed;
-  header.cached &= static_cast<uint8_t>(~kRestored);
+  if (header.listed == RowHeader::kNotListed) changed_.push_back(row);
+  header.listed = RowHeader::kListed;
+  header.cached &= static_cast<uint8_t>(~RowHeader::kRestored);
   if (!epochs_.IsCurrent(header.mark)) MarkInEpoch(row);
 }
 
@@ -169,13 +174,13 @@ void KeyedStateCore::EncodeRow(const char* row, StateEntryWriter& out) const {
 }
 
 void KeyedStateCore::EncodeStates(const char* row, ByteWriter& value) const {
-  for (size_t i = 0; i < declarations_.size(); ++i) {
-    const char* slot = row + slot_offsets_[i];
-    if (declarations_[i].ops->empty(slot)) continue;
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    const char* slot = row + slots_[i].offset;
+    if (slots_[i].ops->empty(slot)) continue;
     value.Varint(i);
     const size_t size_at = value.size();
     value.Fixed<uint32_t>(0);
-    declarations_[i].ops->encode(slot, value);
+    slots_[i].ops->encode(slot, value);
     const size_t bytes = value.size() - size_at - sizeof(uint32_t);
     EAGRE_CHECK_MSG(bytes <= std::numeric_limits<uint32_t>::max(), "the state of one key is larger than 4 GiB");
     value.PatchFixed(size_at, static_cast<uint32_t>(bytes));
@@ -183,7 +188,7 @@ void KeyedStateCore::EncodeStates(const char* row, ByteWriter& value) const {
 }
 
 void KeyedStateCore::Seal() {
-  for (char* row : changed_) reinterpret_cast<RowHeader*>(row)->listed = kListedBeforeSeal;
+  for (char* row : changed_) reinterpret_cast<RowHeader*>(row)->listed = RowHeader::kListedBeforeSeal;
   if (epochs_.Seal()) sealed_walk_ = {.end = RowsAllocated()};
   sealed_.swap(dirty_);
   // What goes comes first: a key that came back is put behind it.
@@ -248,14 +253,12 @@ bool KeyedStateCore::EncodeBase(StateEntryWriter& out, size_t max_bytes) {
 }
 
 Status KeyedStateCore::RestoreRow(char* row, const StateEntry& entry) {
-  for (size_t i = 0; i < declarations_.size(); ++i) {
-    declarations_[i].ops->destroy(row + slot_offsets_[i]);
-    declarations_[i].ops->construct(row + slot_offsets_[i]);
-  }
+  DestroyStates(row);
+  ConstructStates(row);
   MarkChanged(row);
   // Whatever an earlier entry left in the store is not valid any more.
   if (spilled_ != nullptr && (reinterpret_cast<RowHeader*>(row)->cached & kStored) == 0) SetStored(row, true);
-  reinterpret_cast<RowHeader*>(row)->cached |= kRestored;
+  reinterpret_cast<RowHeader*>(row)->cached |= RowHeader::kRestored;
   EAGRE_RETURN_IF_ERROR(DecodeRow(entry.value, row));
   if (changed_.size() < kRowsPerRestoredBatch) return OkStatus();
   restoring_ = true;
@@ -282,7 +285,7 @@ Status KeyedStateCore::DecodeRow(std::string_view bytes_of_row, char* row) {
     const int index = stored_parts_.empty() ? static_cast<int>(number) : stored_declarations_[number];
     if (index < 0) continue;
     const StateDeclaration& declaration = declarations_[static_cast<size_t>(index)];
-    char* slot = row + slot_offsets_[static_cast<size_t>(index)];
+    char* slot = row + slots_[static_cast<size_t>(index)].offset;
     ByteReader in(bytes);
     const bool same_type = stored_parts_.empty() || stored_parts_[number].type_text == declaration.SchemaText();
     const bool read = same_type ? declaration.ops->decode(in, slot)
@@ -339,21 +342,14 @@ char* KeyedStateCore::NewRow(uint64_t hash) {
   const bool known = epochs_.following() && spilled_ == nullptr && epochs_.IsCurrent(header.mark);
   header = {.hash = hash, .mark = known ? epochs_.Current(0) : uint8_t{0}, .cached = kLive | kReferenced};
   ++unstored_rows_;
-  for (size_t i = 0; i < declarations_.size(); ++i) declarations_[i].ops->construct(row + slot_offsets_[i]);
+  ConstructStates(row);
   MarkChanged(row);
   return row;
 }
 
-bool KeyedStateCore::Empty(const char* row) const {
-  for (size_t i = 0; i < declarations_.size(); ++i) {
-    if (!declarations_[i].ops->empty(row + slot_offsets_[i])) return false;
-  }
-  return true;
-}
-
 void KeyedStateCore::Measure(char* row) {
-  size_t bytes = key_ops_.heap_bytes(KeyAt(row));
-  for (size_t i = 0; i < declarations_.size(); ++i) bytes += declarations_[i].ops->heap_bytes(row + slot_offsets_[i]);
+  size_t bytes = key_ops_.heap_bytes == nullptr ? 0 : key_ops_.heap_bytes(KeyAt(row));
+  for (const RowSlot& slot : slots_) bytes += slot.ops->heap_bytes(row + slot.offset);
   auto& header = *reinterpret_cast<RowHeader*>(row);
   heap_bytes_ -= header.heap_bytes;
   header.heap_bytes = static_cast<uint32_t>(std::min<size_t>(bytes, std::numeric_limits<uint32_t>::max()));
@@ -361,8 +357,8 @@ void KeyedStateCore::Measure(char* row) {
 }
 
 void KeyedStateCore::Destroy(char* row) {
-  for (size_t i = 0; i < declarations_.size(); ++i) declarations_[i].ops->destroy(row + slot_offsets_[i]);
-  key_ops_.destroy(KeyAt(row));
+  DestroyStates(row);
+  if (key_ops_.destroy != nullptr) key_ops_.destroy(KeyAt(row));
 }
 
 char* KeyedStateCore::AllocateRow() {

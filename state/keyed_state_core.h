@@ -61,9 +61,8 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   Status Open(StateBackend& backend, const std::string& operator_name, int max_parallelism);
 
   const std::vector<StateDeclaration>& declarations() const { return declarations_; }
-  // From the start of a row, in the order of the declarations.
-  const std::vector<uint32_t>& slot_offsets() const { return slot_offsets_; }
-  StateScope& scope() { return scope_; }  // handles bound to it see the row that is current
+  std::vector<uint32_t> slot_offsets() const;  // from the start of a row, in the order of the declarations
+  StateScope& scope() { return scope_; }       // handles bound to it see the row that is current
 
   // After a batch or a number of timers: removes the rows whose states are all empty and measures what was changed. No
   // row is current then, and those made resident are no longer. MakeRoom is to follow.
@@ -78,12 +77,10 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   // For how many records of a batch state is best made resident at once: so few that what was loaded into the cache is
   // still there when it is asked for, but all where each read of a store has its price.
   size_t records_at_once() const { return has_store() ? SIZE_MAX : kRecordsAtOnce; }
-  // Whether the row is as a checkpoint left it: it was restored, and has not changed since.
-  static bool IsRestored(const char* row) { return (reinterpret_cast<const RowHeader*>(row)->cached & kRestored) != 0; }
   // Called by handles before they change a slot; the row that is current afterwards is the one to change.
   void MarkChanged(char* row) {
     auto& header = *reinterpret_cast<RowHeader*>(row);
-    if (header.listed != kListed) ListChanged(row);
+    if (header.listed != RowHeader::kListed) ListChanged(row);
   }
   // Whoever keeps the address of a row beyond a batch says so when it is used, so that it is not taken for idle.
   static void Touch(char* row) { reinterpret_cast<RowHeader*>(row)->cached |= kReferenced; }
@@ -127,14 +124,12 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   }
   // The same of what its states own, when the row has arrived.
   void PrefetchOwned(const char* row) const {
-    for (const SlotPrefetch& slot : prefetches_) slot.prefetch(row + slot.offset);
+    for (const RowSlot& slot : prefetches_) slot.ops->prefetch(row + slot.offset);
   }
   // A row of empty states, listed as changed, whose key the caller must construct.
   char* NewRow(uint64_t hash);
   size_t IndexOf(const std::string& state) const;  // throws StateError when there is none of this name
-  bool IsEmpty(const char* row, size_t index) const {
-    return declarations_[index].ops->empty(row + slot_offsets_[index]);
-  }
+  bool IsEmpty(const char* row, size_t index) const { return slots_[index].ops->empty(row + slots_[index].offset); }
 
   bool has_ttl() const { return !expiring_.empty(); }
   bool ExpireRow(char* row, int64_t now_ms);  // removes what has expired of it; whether there was something
@@ -175,9 +170,9 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   char* absent_row_ = nullptr;  // null: no key is without row
 
  private:
-  struct SlotPrefetch {
+  struct RowSlot {
+    const StateSlotOps* ops;
     uint32_t offset;
-    void (*prefetch)(const void* slot);
   };
   struct ExpiringSlot {
     uint32_t number;  // of the declaration
@@ -188,13 +183,12 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   static constexpr size_t kRecordsAtOnce = 256;
   static constexpr size_t kCacheLineBytes = 64;
   static constexpr size_t kMaxPrefetchedBytes = 5 * kCacheLineBytes;
-  // Of RowHeader::cached.
+  // Of RowHeader::cached, besides those that are told there.
   static constexpr uint8_t kReferenced = 1;  // since the clock passed last
   static constexpr uint8_t kUnwritten = 2;   // the store does not have what the row has
   static constexpr uint8_t kStored = 4;      // the store has the key
   static constexpr uint8_t kLive = 8;        // there is a row in this memory
   static constexpr uint8_t kEmptied = 16;    // all its states are empty
-  static constexpr uint8_t kRestored = 32;   // from a checkpoint, and not changed since; also without a store
   static constexpr size_t kRowsPerCommit = 512, kRowsPassedPerSlice = 1024;
   static constexpr size_t kBytesPerSlice = 64 << 10;  // of rows that are written back
   // Calls visit(row) for one row after another until stop() holds or as many were passed as a slice may.
@@ -206,8 +200,6 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
       if ((reinterpret_cast<const RowHeader*>(row)->cached & kLive) != 0) visit(row);
     }
   }
-  static constexpr uint8_t kNotListed = 0, kListed = 1;
-  static constexpr uint8_t kListedBeforeSeal = 2;  // a change must be marked all the same
   void ListChanged(char* row);
   void MarkInEpoch(char* row);
   void MarkFreed(char* row);
@@ -215,7 +207,16 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   void EncodeRow(const char* row, StateEntryWriter& out) const;
   void EncodeStates(const char* row, ByteWriter& out) const;
   void SizeRows(size_t bytes);  // lays out the rows, which so far have `bytes`
-  bool Empty(const char* row) const;
+  bool Empty(const char* row) const {
+    return std::all_of(slots_.begin(), slots_.end(),
+                       [row](const RowSlot& slot) { return slot.ops->empty(row + slot.offset); });
+  }
+  void ConstructStates(char* row) const {
+    for (const RowSlot& slot : slots_) slot.ops->construct(row + slot.offset);
+  }
+  void DestroyStates(char* row) const {
+    for (const RowSlot& slot : slots_) slot.ops->destroy(row + slot.offset);
+  }
   void Measure(char* row);
   void Destroy(char* row);
   char* AllocateRow();
@@ -247,12 +248,12 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   const std::vector<StateDeclaration> declarations_;
   const StateKeyOps key_ops_;
   const std::string name_;
-  std::vector<uint32_t> slot_offsets_;
+  std::vector<RowSlot> slots_;  // of the declarations, in their order
   size_t key_offset_ = 0;
   size_t states_end_ = 0;
   size_t row_bytes_ = 0;
   size_t prefetched_bytes_ = 0;
-  std::vector<SlotPrefetch> prefetches_;
+  std::vector<RowSlot> prefetches_;     // those that have something to load
   std::vector<ExpiringSlot> expiring_;  // of states with TTL
   size_t row_alignment_ = alignof(RowHeader);
   std::string schema_;

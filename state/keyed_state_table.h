@@ -45,7 +45,7 @@ template <typename K>
 class KeyedStateTable final : public KeyedStateCore {
  public:
   explicit KeyedStateTable(std::vector<StateDeclaration> declarations, std::string name = "keyed state")
-      : KeyedStateCore(std::move(declarations), kKeyOps, TypeInfoOf<K>(), std::move(name)),
+      : KeyedStateCore(std::move(declarations), MakeKeyOps(), TypeInfoOf<K>(), std::move(name)),
         stateless_(this->declarations().empty()) {}
 
   // Most keys hold nothing: records make rows only where a state is changed. Before anything else.
@@ -149,13 +149,22 @@ class KeyedStateTable final : public KeyedStateCore {
   static constexpr size_t kFarRecords = 12;
   static constexpr size_t kNearRecords = 6;
   static constexpr size_t kCachedRows = 4096;  // fewer stay in the cache by themselves
-  static constexpr StateKeyOps kKeyOps{
-      .size = sizeof(K),
-      .alignment = alignof(K),
-      .destroy = [](void* key) { std::destroy_at(static_cast<K*>(key)); },
-      .heap_bytes = [](const void* key) { return HeapBytesOf(*static_cast<const K*>(key)); },
-      .encode = [](const void* key, ByteWriter& out) { Codec<K>::Encode(*static_cast<const K*>(key), out); },
-  };
+  static constexpr StateKeyOps MakeKeyOps() {
+    StateKeyOps ops{
+        .size = sizeof(K),
+        .alignment = alignof(K),
+        .destroy = nullptr,
+        .heap_bytes = nullptr,
+        .encode = [](const void* key, ByteWriter& out) { Codec<K>::Encode(*static_cast<const K*>(key), out); },
+    };
+    if constexpr (!std::is_trivially_destructible_v<K>) {
+      ops.destroy = [](void* key) { std::destroy_at(static_cast<K*>(key)); };
+    }
+    if constexpr (Codec<K>::kHasTail) {
+      ops.heap_bytes = [](const void* key) { return HeapBytesOf(*static_cast<const K*>(key)); };
+    }
+    return ops;
+  }
 
   template <typename KeyOfRecord>
   void FindResident(const uint64_t* hashes, size_t count, bool prefetch, KeyOfRecord&& key_at) {
@@ -166,9 +175,7 @@ class KeyedStateTable final : public KeyedStateCore {
       if (!kHashIdentifiesKey<K> && prefetch && i + kPrefetchDistance < count) {
         PrefetchRow(hashes[i + kPrefetchDistance]);
       }
-      char* row = RowOrAbsent(hashes[i], key_at(i));
-      if (prefetch) this->PrefetchWhole(row);
-      resident_[i] = row;
+      resident_[i] = RowOrAbsent(hashes[i], key_at(i));
     }
   }
   char* RowOrAbsent(uint64_t hash, const K& key) const {
@@ -183,7 +190,8 @@ class KeyedStateTable final : public KeyedStateCore {
   }
   void MakeSelectedRow() override {
     MadeWord(selected_hash_) |= uint64_t{1} << MadeBit(selected_hash_);
-    SelectKey(selected_hash_, *selected_key_);
+    if (has_store()) return SelectKey(selected_hash_, *selected_key_);
+    this->scope_.row = rows_.Insert(selected_hash_, MakeRow(selected_hash_, *selected_key_));
   }
   uint64_t& MadeWord(uint64_t hash) { return made_in_batch_[hash >> 32 & (made_in_batch_.size() - 1)]; }
   static uint64_t MadeBit(uint64_t hash) { return hash >> 40 & 63; }
@@ -234,12 +242,15 @@ class KeyedStateTable final : public KeyedStateCore {
 
   char* RowOf(uint64_t hash, const K& key) {
     return rows_.FindOrInsert(
-        hash, [&](const char* row) { return IsRowOf(row, key); },
-        [&](void* place) {
-          char* row = NewRow(hash);
-          new (this->KeyAt(row)) K(key);
-          *static_cast<char**>(place) = row;
-        });
+        hash, [&](const char* row) { return IsRowOf(row, key); }, MakeRow(hash, key));
+  }
+  // Makes a row and puts it in its place in the table.
+  auto MakeRow(uint64_t hash, const K& key) {
+    return [this, hash, &key](void* place) {
+      char* row = NewRow(hash);
+      new (this->KeyAt(row)) K(key);
+      *static_cast<char**>(place) = row;
+    };
   }
 
   const bool stateless_;

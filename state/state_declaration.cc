@@ -86,17 +86,8 @@ StateHandle::StateHandle(StateOwner* owner, std::string name, StateKind kind, co
   owner->Declare({name_, kind, key_type, value_type, &ops, offset, ttl_ms});
 }
 
-void* StateHandle::mutable_slot() {
-  if (scope_ == nullptr || scope_->row == nullptr) [[unlikely]]
-    ThrowNoKey();
+void StateHandle::MarkChanged() {
   scope_->core->MarkChanged(scope_->row);
-  return scope_->row + offset_;
-}
-
-bool StateHandle::restored() const {
-  if (scope_ == nullptr || scope_->row == nullptr) [[unlikely]]
-    ThrowNoKey();
-  return KeyedStateCore::IsRestored(scope_->row);
 }
 
 void StateHandle::ReadTime() const {

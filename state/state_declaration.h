@@ -19,6 +19,7 @@
 #include "base/bytes.h"
 #include "base/status.h"
 #include "record/type_info.h"
+#include "state/keyed_state_row.h"
 
 namespace eagre {
 
@@ -132,15 +133,14 @@ class StateHandle {
   StateHandle(StateOwner* owner, std::string name, StateKind kind, const TypeInfo* key_type, const TypeInfo* value_type,
               const StateSlotOps& ops, int64_t ttl_ms = 0);
 
-  const void* slot() const {
-    if (scope_ == nullptr || scope_->row == nullptr) [[unlikely]]
-      ThrowNoKey();
+  const void* slot() const { return row() + offset_; }
+  // The slot to be changed.
+  void* mutable_slot() {
+    if (reinterpret_cast<const RowHeader*>(row())->listed != RowHeader::kListed) MarkChanged();
     return scope_->row + offset_;
   }
-  // The slot to be changed.
-  void* mutable_slot();
   // Whether the key's states are as a checkpoint left them: restored from it, and none of them changed since.
-  bool restored() const;
+  bool restored() const { return reinterpret_cast<const RowHeader*>(row())->restored(); }
   // REQUIRES: there is a current key.
   int64_t now_ms() const {
     if (scope_->now_ms == StateScope::kTimeNotRead) ReadTime();
@@ -149,7 +149,13 @@ class StateHandle {
 
  private:
   friend class StateOwner;
+  const char* row() const {
+    if (scope_ == nullptr || scope_->row == nullptr) [[unlikely]]
+      ThrowNoKey();
+    return scope_->row;
+  }
   [[noreturn]] void ThrowNoKey() const;
+  void MarkChanged();
   void ReadTime() const;
 
   StateScope* scope_ = nullptr;

@@ -26,7 +26,8 @@ class SortOperatorBase : public Operator {
  protected:
   // Sorts entries of one time, which are in the order of arrival.
   virtual void OrderEqualTimes(SortEntry* begin, SortEntry* end) = 0;
-  // Emits records until the output is full and frees their slots; returns how many, and adds to `bytes` what they held.
+  // Emits records, at most until the output is full, and frees their slots; returns how many, and adds to `bytes` what
+  // they held.
   virtual size_t Emit(const SortEntry* entries, size_t count, int64_t& bytes) = 0;
 
   // True, and counted, when the watermark has passed the time. Throws when the record has none.

@@ -200,9 +200,12 @@ class SortOperator final : public SortOperatorBase {
   }
 
   size_t Emit(const SortEntry* entries, size_t count, int64_t& bytes) override {
-    size_t i = 0;
-    for (; i < count && !output().full(); ++i) {
-      auto& out = static_cast<TypedBatch<T>&>(output().batch());
+    if (output().full()) return 0;
+    // A call fills no more than one batch.
+    auto& out = static_cast<TypedBatch<T>&>(output().batch());
+    out.set_keyed(keyed_);
+    const size_t emitted = std::min(count, out.type().capacity - out.size());
+    for (size_t i = 0; i < emitted; ++i) {
       if (i + kPrefetchDistance < count) {
         const char* ahead = reinterpret_cast<const char*>(&records_[entries[i + kPrefetchDistance].slot]);
         __builtin_prefetch(ahead, 1, 3);
@@ -211,12 +214,16 @@ class SortOperator final : public SortOperatorBase {
       Held& held = records_[entries[i].slot];
       StateOf(held).OnRemoved(entries[i].slot);
       bytes += static_cast<int64_t>(kHeldBytes + HeapBytesOf(held.record));
-      std::swap(out.Append(entries[i].timestamp), held.record);
+      T& record = out.Append(entries[i].timestamp);
+      if constexpr (Codec<T>::kHasTail) {
+        std::swap(record, held.record);
+      } else {
+        record = held.record;
+      }
       out.hashes()[out.size() - 1] = held.hash;
-      out.set_keyed(keyed_);
       records_.Free(entries[i].slot);
     }
-    return i;
+    return emitted;
   }
 
   Less less_;

@@ -239,13 +239,16 @@ TEST(KeyMatchesTest, ArrivalsKeepTheirOrderHoweverManyThereWere) {
 
 TEST(KeyMatchesTest, ChainsTakeNoMoreThanTheyCanHold) {
   MatchChains chains;
-  EXPECT_FALSE(chains.Takes(0, MatchChains::kMaxBytes, 0, 1));
-  EXPECT_TRUE(chains.Takes(INT64_MIN, 1000, 0, 1));
+  EXPECT_FALSE(chains.Takes(MatchChains::kMaxBytes, 0, 1));
+  EXPECT_TRUE(chains.Takes(1000, 0, 1));
   Start(chains, 1, 10, 0, std::string(1000, 'x'));
-  EXPECT_TRUE(chains.Takes(10, 900, 1, 0));
-  EXPECT_FALSE(chains.Takes(10, 900, 1, 1)) << "too much";
-  EXPECT_FALSE(chains.Takes(9, 10, 0, 1)) << "starts are in order";
-  EXPECT_FALSE(chains.Takes(INT64_MAX, 10, 1, 0)) << "too long after the start";
+  EXPECT_TRUE(chains.Takes(900, 1, 0));
+  EXPECT_FALSE(chains.Takes(900, 1, 1)) << "too much";
+  const Chain chain = chains.At(0);
+  EXPECT_TRUE(MatchChains::InOrder(chain, 10));
+  EXPECT_FALSE(MatchChains::InOrder(chain, 9)) << "starts are in order";
+  EXPECT_TRUE(MatchChains::InOrder(chain, 10 + int64_t{UINT32_MAX}));
+  EXPECT_FALSE(MatchChains::InOrder(chain, 11 + int64_t{UINT32_MAX})) << "too long after the start";
   chains.Clear();
 }
 
