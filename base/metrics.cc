@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/logging.h"
 
 namespace eagre {
 namespace {
@@ -218,8 +219,16 @@ Histogram& MetricRegistry::AddHistogram(std::string_view name, const MetricLabel
   return *histogram;
 }
 
+void MetricRegistry::AddRate(const Counter& counter, std::string_view name, const MetricLabels& labels,
+                             std::string_view help) {
+  Meter& meter = AddMeter(name, labels, help);
+  std::lock_guard lock(mutex_);
+  rates_[&meter] = &counter;
+}
+
 void MetricRegistry::UpdateViews(int64_t now_ns) {
   std::lock_guard lock(mutex_);
+  for (const auto& [meter, counter] : rates_) meter->Mark(counter->value() - meter->count());
   for (const auto& [identity, meter] : meters_) meter->Update(now_ns);
   for (const auto& [identity, histogram] : histograms_) histogram->Show();
 }
@@ -286,7 +295,12 @@ std::atomic<uint64_t>* MetricRegistry::CellFor(MetricKind kind, std::string_view
   }
   const auto [known, is_new] = cells_.try_emplace(std::move(identity), &hidden_cell_);
   if (is_new) {
-    if (auto* const cell = arena_->Append(kind, text)) known->second = cell;
+    if (auto* const cell = arena_->Append(kind, text)) {
+      known->second = cell;
+    } else if (dropped() == 1) {
+      EAGRE_LOG_WARN("metrics beyond {} bytes are not shown, '{}' is the first of them: eagre_metrics_dropped counts",
+                     arena_->bytes(), filtered_name);
+    }
   }
   return known->second;
 }

@@ -116,7 +116,8 @@ class Histogram {
   std::atomic<double> sum_{0};
 };
 
-inline constexpr size_t kDefaultMetricBytes = size_t{2} << 20;
+// Room for the metrics of some thousand subtasks. What is not used costs no memory.
+inline constexpr size_t kDefaultMetricBytes = size_t{64} << 20;
 
 // Thread-safe. Metrics are never removed one by one: what ends together (a job, a worker) has a registry of its own.
 class MetricRegistry {
@@ -136,6 +137,8 @@ class MetricRegistry {
   // What these show is brought up to date by UpdateViews.
   Meter& AddMeter(std::string_view name, const MetricLabels& labels, std::string_view help = "");
   Histogram& AddHistogram(std::string_view name, const MetricLabels& labels, std::string_view help = "");
+  // What a counter of this registry gains in a second, as a meter shows it.
+  void AddRate(const Counter& counter, std::string_view name, const MetricLabels& labels, std::string_view help = "");
   // About once a second, by whoever runs what the registry measures. `now_ns` never goes back.
   void UpdateViews(int64_t now_ns);
 
@@ -157,6 +160,7 @@ class MetricRegistry {
   std::deque<Counter> counters_;                         // deques: what was handed out does not move
   std::deque<Gauge> gauges_;
   std::map<std::string, std::unique_ptr<Meter>> meters_;  // by name and labels
+  std::map<Meter*, const Counter*> rates_;                // of meters_, those that follow a counter
   std::map<std::string, std::unique_ptr<Histogram>> histograms_;
 };
 

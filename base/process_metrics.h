@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/metrics.h"
@@ -18,8 +19,9 @@ class ProcessMetrics {
   ProcessMetrics(MetricRegistry& registry, std::string_view prefix, const MetricLabels& labels, const Clock& clock);
 
   // Reads the process's state; cheap enough for every scrape. The load is of the time since the last call, as a
-  // fraction of all cores.
-  void Update();
+  // fraction of all cores. Child processes count, those that live being `children`, and of those that were waited for
+  // their CPU time.
+  void Update(const std::vector<int>& children = {});
 
  private:
   const Clock& clock_;

@@ -79,9 +79,21 @@ class Families {
     return name;
   }
 
+  // As Flink words it, where whoever added the metric has said nothing.
+  static std::string HelpOf(const MetricSample& sample, std::string_view name) {
+    if (!sample.help.empty()) return sample.help;
+    for (std::string_view scope : {"taskmanager_job_task_operator", "taskmanager_job_task", "taskmanager_job",
+                                   "taskmanager", "jobmanager_job_operator", "jobmanager_job", "jobmanager"}) {
+      const std::string prefix = fmt::format("flink_{}_", scope);
+      if (name.starts_with(prefix)) return fmt::format("{} (scope: {})", name.substr(prefix.size()), scope);
+    }
+    return "";
+  }
+
   prometheus::MetricFamily& FamilyOf(const MetricSample& sample, std::string_view name, prometheus::MetricType type) {
     const auto [at, added] = index_.emplace(name, families_.size());
-    if (added) families_.push_back({.name = std::string(name), .help = sample.help, .type = type, .metric = {}});
+    if (added)
+      families_.push_back({.name = std::string(name), .help = HelpOf(sample, name), .type = type, .metric = {}});
     return families_[at->second];
   }
   prometheus::ClientMetric::Summary& SummaryOf(const MetricSample& sample, std::string_view name) {

@@ -44,6 +44,9 @@ struct TaskGauges {
   Gauge* idle = nullptr;
   Gauge* back_pressured = nullptr;
   Gauge* is_back_pressured = nullptr;
+  Gauge* busy_total = nullptr;
+  Gauge* idle_total = nullptr;
+  Gauge* back_pressured_total = nullptr;
   Gauge* watermark = nullptr;
   Gauge* checkpoint_alignment = nullptr;
   Gauge* output_queue_bytes = nullptr;
@@ -209,6 +212,9 @@ class Attempt::Impl {
       gauges.idle->Set(PerSecondMs(stats.idle_ns, gauges.last_idle_ns, elapsed_ns));
       gauges.back_pressured->Set(back_pressured);
       gauges.is_back_pressured->Set(back_pressured > 500 ? 1 : 0);
+      gauges.busy_total->Set(static_cast<double>(gauges.last_busy_ns) / 1e6);
+      gauges.idle_total->Set(static_cast<double>(gauges.last_idle_ns) / 1e6);
+      gauges.back_pressured_total->Set(static_cast<double>(gauges.last_back_pressured_ns) / 1e6);
       gauges.watermark->Set(static_cast<double>(stats.watermark_ms.load(std::memory_order_relaxed)));
       // In nanoseconds, as Flink has it.
       gauges.checkpoint_alignment->Set(static_cast<double>(stats.alignment_ms.load(std::memory_order_relaxed)) * 1e6);
@@ -722,7 +728,9 @@ class Attempt::Impl {
       return &environment_.metrics->AddGauge(std::string(kTaskScopeName) + name, labels);
     };
     auto counter = [&](const char* name) {
-      return &environment_.metrics->AddCounter(std::string(kTaskScopeName) + name, labels);
+      Counter& added = environment_.metrics->AddCounter(std::string(kTaskScopeName) + name, labels);
+      environment_.metrics->AddRate(added, fmt::format("{}{}PerSecond", kTaskScopeName, name), labels);
+      return &added;
     };
     gauges_.push_back(
         {.task = &task,
@@ -732,6 +740,9 @@ class Attempt::Impl {
          .idle = gauge("idleTimeMsPerSecond"),
          .back_pressured = gauge("backPressuredTimeMsPerSecond"),
          .is_back_pressured = gauge("isBackPressured"),
+         .busy_total = gauge("accumulateBusyTimeMs"),
+         .idle_total = gauge("accumulateIdleTimeMs"),
+         .back_pressured_total = gauge("accumulateBackPressuredTimeMs"),
          .watermark = gauge("currentInputWatermark"),
          .checkpoint_alignment = gauge("checkpointAlignmentTime"),
          .output_queue_bytes = gauge("Shuffle_Netty_Output_Buffers_outputQueueSize"),

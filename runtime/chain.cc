@@ -244,6 +244,7 @@ Status Chain::HandleEvent(ChainNode& node) {
     switch (event.kind) {
       case ControlEvent::Kind::kWatermark:
         forward = node.op->forwards_watermarks();
+        if (Gauge* shown = node.context->metrics().input_watermark) shown->Set(static_cast<double>(event.value));
         return node.op->OnWatermark(event.value, done);
       case ControlEvent::Kind::kProcessingTime: return node.op->OnProcessingTime(event.value, done);
       case ControlEvent::Kind::kEndOfInput: return node.op->OnEndOfInput(done);

@@ -32,6 +32,7 @@ struct OperatorMetrics {
   Counter* records_out = nullptr;
   Counter* late_records_dropped = nullptr;
   Counter* records_skipped = nullptr;
+  Gauge* input_watermark = nullptr;  // null: nobody asks
 };
 
 // Where an operator's own metrics belong: names get the prefix, and all get the labels.

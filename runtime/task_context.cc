@@ -29,6 +29,14 @@ TaskOperatorContext::TaskOperatorContext(TaskScope& scope, int node, std::string
   metrics_.records_out = &AddCounter("numRecordsOut");
   metrics_.late_records_dropped = &AddCounter("numLateRecordsDropped");
   metrics_.records_skipped = &AddCounter("numRecordsInErrors");
+  metrics_.input_watermark = &AddGauge("currentInputWatermark");
+  metrics_.input_watermark->Set(static_cast<double>(kNoTimestamp));
+  const MetricLabels labels = Labels();
+  const auto add_rate = [&](const Counter& counter, const char* name) {
+    scope_.metrics->AddRate(counter, std::string(kOperatorScope) + name, labels);
+  };
+  add_rate(*metrics_.records_in, "numRecordsInPerSecond");
+  add_rate(*metrics_.records_out, "numRecordsOutPerSecond");
 }
 
 MetricLabels TaskOperatorContext::Labels() const {

@@ -190,7 +190,7 @@ std::vector<MetricSample> TaskManagerServer::CollectMetrics() {
   });
   slots_total_->Set(total);
   slots_available_->Set(total - used);
-  process_metrics_->Update();
+  process_metrics_->Update(launcher_->Processes());
   std::vector<MetricSample> samples = registry_.Collect();
   std::vector<MetricSample> of_workers = launcher_->CollectMetrics();
   std::move(of_workers.begin(), of_workers.end(), std::back_inserter(samples));

@@ -42,6 +42,8 @@ class WorkerLauncher {
                                                          std::function<void(WorkerExit)> on_exit) = 0;
   // The metrics of all workers that live. Any thread.
   virtual std::vector<MetricSample> CollectMetrics() const { return {}; }
+  // The processes of all workers that live in one of their own. Any thread.
+  virtual std::vector<int> Processes() const { return {}; }
 };
 
 }  // namespace eagre

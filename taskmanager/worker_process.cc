@@ -221,6 +221,13 @@ StatusOr<std::shared_ptr<ProcessWorkerLauncher::Process>> ProcessWorkerLauncher:
   return process;
 }
 
+std::vector<int> ProcessWorkerLauncher::Processes() const {
+  std::lock_guard lock(mutex_);
+  std::vector<int> processes;
+  for (const auto& [pidfd, process] : processes_) processes.push_back(process->pid);
+  return processes;
+}
+
 std::vector<MetricSample> ProcessWorkerLauncher::CollectMetrics() const {
   std::vector<std::shared_ptr<Process>> processes;
   {

@@ -50,6 +50,7 @@ class ProcessWorkerLauncher final : public WorkerLauncher {
   StatusOr<std::unique_ptr<WorkerHandle>> Launch(const proto::DeployWorker& deploy,
                                                  std::function<void(WorkerExit)> on_exit) override;
   std::vector<MetricSample> CollectMetrics() const override;
+  std::vector<int> Processes() const override;
 
  private:
   struct Process;

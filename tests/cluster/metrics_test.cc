@@ -43,16 +43,36 @@ TEST_F(MetricsTest, TaskManagersShowTheirWorkersTasksAndOperators) {
   };
   ASSERT_TRUE(AwaitTrue([&] { return scraped("flink_taskmanager_job_task_numRecordsOut{") > 0; })) << page;
   EXPECT_TRUE(AwaitTrue([&] { return scraped("flink_taskmanager_job_task_numRecordsIn{") >= 0; })) << page;
-  for (const char* name :
-       {"numBytesIn", "numBytesOut", "busyTimeMsPerSecond", "idleTimeMsPerSecond", "backPressuredTimeMsPerSecond",
-        "currentInputWatermark", "buffers_inputQueueLength", "buffers_inPoolUsage", "buffers_outputQueueLength",
-        "buffers_outPoolUsage", "Shuffle_Netty_Input_Buffers_inputQueueLength",
-        "Shuffle_Netty_Input_Buffers_inPoolUsage", "Shuffle_Netty_Output_Buffers_outputQueueLength",
-        "Shuffle_Netty_Output_Buffers_outputQueueSize", "Shuffle_Netty_Output_Buffers_outPoolUsage"}) {
+  for (const char* name : {"numBytesIn",
+                           "numBytesOut",
+                           "busyTimeMsPerSecond",
+                           "idleTimeMsPerSecond",
+                           "backPressuredTimeMsPerSecond",
+                           "currentInputWatermark",
+                           "buffers_inputQueueLength",
+                           "buffers_inPoolUsage",
+                           "buffers_outputQueueLength",
+                           "buffers_outPoolUsage",
+                           "Shuffle_Netty_Input_Buffers_inputQueueLength",
+                           "Shuffle_Netty_Input_Buffers_inPoolUsage",
+                           "Shuffle_Netty_Output_Buffers_outputQueueLength",
+                           "Shuffle_Netty_Output_Buffers_outputQueueSize",
+                           "Shuffle_Netty_Output_Buffers_outPoolUsage",
+                           "numRecordsInPerSecond",
+                           "numBytesInPerSecond",
+                           "numBytesOutPerSecond",
+                           "accumulateBusyTimeMs",
+                           "accumulateIdleTimeMs",
+                           "accumulateBackPressuredTimeMs"}) {
     EXPECT_FALSE(std::isnan(SampleValue(page, std::string("flink_taskmanager_job_task_") + name + "{"))) << name << "\n"
                                                                                                          << page;
   }
   EXPECT_FALSE(std::isnan(SampleValue(page, "flink_taskmanager_job_task_operator_numRecordsOut{"))) << page;
+  EXPECT_FALSE(std::isnan(SampleValue(page, "flink_taskmanager_job_task_operator_currentInputWatermark{"))) << page;
+  EXPECT_TRUE(AwaitTrue([&] { return scraped("flink_taskmanager_job_task_operator_numRecordsOutPerSecond{") > 0; }));
+  EXPECT_TRUE(AwaitTrue([&] { return scraped("flink_taskmanager_job_task_numRecordsOutPerSecond{") > 0; }));
+  EXPECT_THAT(page, HasSubstr("# HELP flink_taskmanager_job_task_numRecordsOut numRecordsOut (scope: "
+                              "taskmanager_job_task)\n"));
   EXPECT_GT(SampleValue(page, "flink_taskmanager_Status_JVM_Memory_Heap_Used{"), 1 << 20);
   for (const char* label : {"host=\"", "tm_id=\"", "job_name=\"endless\"", "task_id=\"", "task_name=\"",
                             "subtask_index=\"1\"", "task_attempt_num=\"0\"", "operator_id=\"", "operator_name=\""}) {

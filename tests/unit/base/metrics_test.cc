@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -176,6 +177,59 @@ TEST(ProcessMetrics, TellWhatTheProcessCosts) {
   EXPECT_GE(values["flink_taskmanager_Status_FileDescriptor_Open"], 3);
   EXPECT_GT(values["flink_taskmanager_Status_FileDescriptor_Max"],
             values["flink_taskmanager_Status_FileDescriptor_Open"]);
+}
+
+TEST(ProcessMetrics, ChildrenCount) {
+  MetricRegistry registry;
+  ProcessMetrics metrics(registry, "flink_taskmanager", {{"host", "h"}}, SystemClock());
+  const auto value = [&](const std::string& name) {
+    for (const MetricSample& sample : registry.Collect()) {
+      if (sample.name == "flink_taskmanager_Status_JVM_" + name) return sample.value;
+    }
+    return -1.0;
+  };
+  int done[2];
+  ASSERT_EQ(pipe(done), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    constexpr int64_t kWorkNs = 50'000'000;
+    while (ProcessCpuNs() < kWorkNs) {
+    }
+    close(done[1]);
+    pause();
+  }
+  close(done[1]);
+  char byte;
+  EXPECT_EQ(read(done[0], &byte, 1), 0) << "until it has worked";
+  close(done[0]);
+  metrics.Update();
+  const double cpu_ns = value("CPU_Time");
+  const double threads = value("Threads_Count");
+  const double memory = value("Memory_Heap_Used");
+  metrics.Update({child});
+  EXPECT_GE(value("CPU_Time"), cpu_ns + 40e6);
+  EXPECT_EQ(value("Threads_Count"), threads + 1);
+  EXPECT_GT(value("Memory_Heap_Used"), memory);
+  const double with_child_ns = value("CPU_Time");
+  kill(child, SIGKILL);
+  ASSERT_EQ(waitpid(child, nullptr, 0), child);
+  metrics.Update();
+  EXPECT_GE(value("CPU_Time"), with_child_ns) << "what ended has cost what it has cost";
+}
+
+TEST(MeterTest, ARateFollowsACounter) {
+  MetricRegistry registry;
+  const MetricLabels labels = {{"host", "h"}};
+  Counter& counter = registry.AddCounter("records", labels);
+  registry.AddRate(counter, "recordsPerSecond", labels);
+  registry.UpdateViews(0);
+  counter.Add(50);
+  registry.UpdateViews(5'000'000'000);
+  for (const MetricSample& sample : registry.Collect()) {
+    if (sample.name == "recordsPerSecond") {
+      EXPECT_EQ(sample.value, 10);
+    }
+  }
 }
 
 double ValueOf(const MetricRegistry& registry, std::string_view name, std::string_view quantile = "") {
