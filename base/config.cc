@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/duration.h"
+#include "base/edit_distance.h"
 
 namespace eagre {
 namespace {
@@ -112,20 +113,6 @@ bool IsValidValue(const ConfigOption& option, std::string_view text) {
     case OptionType::kPortRange: return ParsePorts(text, /*range_allowed=*/true).has_value();
   }
   return false;
-}
-
-// Levenshtein's: the fewest insertions, removals and replacements that make one of the other.
-size_t EditDistance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = std::exchange(row[j], std::min({replaced, row[j] + 1, row[j - 1] + 1}));
-    }
-  }
-  return row.back();
 }
 
 Status UnknownKey(std::string_view key, std::string_view origin) {

@@ -1,7 +1,10 @@
 #include "base/daemon_options.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <iterator>
+
+#include "base/duration.h"
 
 namespace eagre {
 
@@ -23,6 +26,16 @@ bool IsDaemonOption(std::string_view key) {
                                                    "metrics."};
   return std::any_of(std::begin(kPrefixes), std::end(kPrefixes),
                      [key](std::string_view prefix) { return key.starts_with(prefix); });
+}
+
+Status CheckDaemonOptions(const Configuration& config) {
+  const int64_t interval_ms = config.GetDurationMs("heartbeat.interval");
+  const int64_t timeout_ms = config.GetDurationMs("heartbeat.timeout");
+  if (interval_ms > 0 && timeout_ms > interval_ms) return OkStatus();
+  return InvalidArgument(
+      "heartbeat.interval = {} and heartbeat.timeout = {} cannot work together: expected an interval above zero and a "
+      "timeout of several intervals, such as 1 s and 10 s",
+      FormatDurationMs(interval_ms), FormatDurationMs(timeout_ms));
 }
 
 }  // namespace eagre

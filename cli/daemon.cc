@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/daemon_options.h"
 #include "base/file_system.h"
 #include "base/logging.h"
 #include "cli/settings.h"
@@ -21,6 +22,7 @@ constexpr int kMoreMetricsPorts = 20;
 
 StatusOr<Configuration> BeginDaemon(const GlobalOptions& global, const std::string& daemon) {
   EAGRE_ASSIGN_OR_RETURN(const Configuration config, LoadConfig(global));
+  EAGRE_RETURN_IF_ERROR(CheckDaemonOptions(config));
   LogOptions log;
   log.daemon = daemon;
   EAGRE_ASSIGN_OR_RETURN(log.level, ParseLogLevel(config.GetString("env.log.level")));

@@ -150,9 +150,9 @@ bool IsTerminalState(const std::string& state) {
 std::string RenderFailure(const proto::JobDetails& job, const proto::FailureInfo& failure) {
   std::string place;
   if (!failure.operator_name().empty()) {
-    place = fmt::format("operator '{}'", failure.operator_name());
+    place = fmt::format("in operator '{}'", failure.operator_name());
   } else if (!failure.vertex().empty()) {
-    place = fmt::format("'{}'", failure.vertex());
+    place = fmt::format("in '{}'", failure.vertex());
   }
   if (failure.subtask() >= 0 && !failure.vertex().empty()) {
     const proto::Vertex* vertex = FindVertex(job, failure.vertex());
@@ -161,10 +161,9 @@ std::string RenderFailure(const proto::JobDetails& job, const proto::FailureInfo
   }
   if (!failure.host().empty()) place += fmt::format("{}on host {}", place.empty() ? "" : " ", failure.host());
   if (!failure.task_manager_id().empty()) {
-    place += fmt::format("{}TaskManager {}", place.empty() ? "" : ", ", failure.task_manager_id());
+    place += fmt::format("{}TaskManager {}", place.empty() ? "on " : ", ", failure.task_manager_id());
   }
-  std::string text =
-      fmt::format("  at {}{}{}\n", FormatIsoTime(failure.time_ms()), place.empty() ? "" : ", in ", place);
+  std::string text = fmt::format("  at {}{}{}\n", FormatIsoTime(failure.time_ms()), place.empty() ? "" : ", ", place);
   const auto append_lines = [&text](std::string_view lines) {
     while (!lines.empty()) {
       const size_t end = lines.find('\n');

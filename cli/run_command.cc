@@ -30,6 +30,7 @@ namespace {
 
 constexpr int64_t kProgressIntervalMs = 500;
 constexpr const char* kWatchedFlag = "--watched";
+constexpr int kMostLocalSlots = 4096;
 constexpr int kExitInterrupted = 130;  // as shells say it of a process that SIGINT ended
 
 struct RunOptions {
@@ -213,11 +214,16 @@ int RunJob(const Invocation& invocation, RunOptions options) {
     return ReportFailure("run", InvalidArgument("-d needs a cluster: say which with -m host:port, or start one with "
                                                 "`eagre local`"));
   }
+  const int slots = RequiredSlots(job->header.graph());
+  if (local && slots > kMostLocalSlots) {
+    return ReportFailure("run", InvalidArgument("the job needs {} slots, each of which is a thread; one process has at "
+                                                "most {}: set a smaller -p, or name a cluster with -m host:port",
+                                                slots, kMostLocalSlots));
+  }
   const Status log = QuietLog(config);
   if (!log.ok()) return ReportFailure("run", log);
   if (local) InstallCrashHandler(STDERR_FILENO);
-  const std::unique_ptr<JobCluster> cluster =
-      local ? NewLocalCluster(config, RequiredSlots(job->header.graph())) : NewRemoteCluster(job->address);
+  const std::unique_ptr<JobCluster> cluster = local ? NewLocalCluster(config, slots) : NewRemoteCluster(job->address);
   const StatusOr<std::string> job_id = cluster->Submit(job->header, options.library);
   if (!job_id.ok()) return ReportFailure("run", job_id.status());
   if (options.detached) {

@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "base/edit_distance.h"
+
 namespace eagre {
 namespace {
 
@@ -30,6 +32,35 @@ void ReportUnexpected(const CLI::App& app, const Invocation& invocation) {
   fmt::print(stderr, "Run with --help for more information.\n");
 }
 
+// A verb was missing, where `app` was the last that was understood: says which of the words that are left is none, and
+// what may be meant.
+void ReportMissingVerb(const CLI::App& app, const std::vector<std::string>& words) {
+  std::string verbs;
+  std::string nearest;
+  size_t nearest_distance = words.empty() ? 0 : std::max<size_t>(2, words.front().size() / 2) + 1;
+  for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+    verbs += (verbs.empty() ? "" : ", ") + verb->get_name();
+    const size_t distance = words.empty() ? 0 : EditDistance(words.front(), verb->get_name());
+    if (distance >= nearest_distance) continue;
+    nearest_distance = distance;
+    nearest = verb->get_name();
+  }
+  const std::string after = app.get_parent() == nullptr ? "eagre" : "eagre " + app.get_name();
+  if (words.empty()) {
+    fmt::print(stderr, "{}: a verb is missing; expected one of: {}\n", after, verbs);
+  } else {
+    const std::string meant = nearest.empty() ? "" : fmt::format("; did you mean '{}'?", nearest);
+    fmt::print(stderr, "{}: '{}' is no verb{}\nExpected one of: {}\n", after, words.front(), meant, verbs);
+  }
+  fmt::print(stderr, "Run with --help for more information.\n");
+}
+
+std::string CheckPositive(const std::string& text) {
+  int value = 0;
+  const bool valid = CLI::detail::lexical_cast(text, value) && value >= 1;
+  return valid ? "" : fmt::format("expected a whole number of at least 1, not '{}'", text);
+}
+
 }  // namespace
 
 Verb Verb::AddVerb(const std::string& name, const std::string& help) {
@@ -40,7 +71,7 @@ Verb Verb::AddVerb(const std::string& name, const std::string& help) {
 void Verb::Apply(const OptionRules& rules, CLI::Option& option) {
   if (!rules.value_name.empty()) option.type_name(rules.value_name);
   option.required(rules.required);
-  if (rules.positive) option.check(CLI::PositiveNumber);
+  if (rules.positive) option.check(CheckPositive);
   if (!rules.choices.empty()) option.check(CLI::IsMember(rules.choices))->capture_default_str();
   if (rules.hidden) option.group("");
 }
@@ -98,6 +129,12 @@ int RunCommandLine(std::vector<std::string> words, const std::string& version, c
     app.parse(std::move(words));
   } catch (const CLI::ExtrasError&) {
     ReportUnexpected(app, invocation);
+    return 1;
+  } catch (const CLI::RequiredError& error) {
+    const CLI::App* last = &app;
+    while (!last->get_subcommands().empty()) last = last->get_subcommands().front();
+    if (last->get_require_subcommand_min() == 0) return app.exit(error) == 0 ? 0 : 1;
+    ReportMissingVerb(*last, app.remaining(/*recurse=*/true));
     return 1;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 1;

@@ -251,7 +251,8 @@ JobExecution* JobManager::FindActive(const std::string& job_id) const {
 }
 
 Status JobManager::UnknownJob(const std::string& job_id) const {
-  if (!IsHexId(job_id)) return InvalidArgument("'{}' is not a job id; expected 32 hexadecimal characters", job_id);
+  if (!IsHexId(job_id))
+    return InvalidArgument("'{}' is not a job id; expected 32 hexadecimal characters, letters in lower case", job_id);
   return NotFound("no job has the id {}; `eagre list -a` shows all jobs that this JobManager knows", job_id);
 }
 

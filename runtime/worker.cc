@@ -15,8 +15,13 @@
 namespace eagre {
 namespace {
 
-// What user code says may have any bytes; messages between processes are UTF-8.
+// What of a failure's message goes through logs and daemons.
+constexpr size_t kMostMessageBytes = 64 << 10;
+
+// What user code says may have any bytes, and any number of them; messages between processes are UTF-8.
 std::string ReadableText(std::string_view text) {
+  const size_t left_out = text.size() - std::min(text.size(), kMostMessageBytes);
+  text.remove_suffix(left_out);
   std::string readable;
   while (!text.empty()) {
     const size_t size = internal::Utf8CharacterBytes(text);
@@ -27,6 +32,7 @@ std::string ReadableText(std::string_view text) {
     }
     text.remove_prefix(std::max<size_t>(size, 1));
   }
+  if (left_out > 0) readable += fmt::format("... ({} bytes left out)", left_out);
   return readable;
 }
 
@@ -195,11 +201,12 @@ class Worker::Impl {
 
   void Fail(TaskFailure failure, bool secondary = false) {
     if (over_) return;
-    EAGRE_LOG_ERROR("task failed: {} [{}]", StatusMessage(failure.status), failure.vertex_name);
+    const std::string text = ReadableText(StatusMessage(failure.status));
+    EAGRE_LOG_ERROR("task failed: {} [{}]", text, failure.vertex_name);
     proto::WorkerToTaskManager message;
     *message.mutable_failed()->mutable_attempt() = deploy_.attempt();
     proto::FailureInfo& info = *message.mutable_failed()->mutable_failure();
-    info.set_message(ReadableText(StatusMessage(failure.status)));
+    info.set_message(text);
     info.set_vertex(failure.vertex_name);
     info.set_operator_name(failure.operator_name);
     info.set_operator_id(failure.operator_id);

@@ -9,6 +9,11 @@
 #include "taskmanager/task_manager_run.h"
 
 namespace eagre {
+namespace {
+
+constexpr int64_t kTellUnreachableNs = 30'000'000'000;
+
+}  // namespace
 
 TaskManager::TaskManager(TaskManagerOptions options, TaskManagerEnvironment environment)
     : options_(std::move(options)), env_(std::move(environment)) {}
@@ -174,11 +179,20 @@ void TaskManager::LoseJobManager(const Status& reason) {
     registered_ = false;
     unregistered_since_ns_ = env_.executor->clock().MonotonicNs();
   } else {
-    EAGRE_LOG_DEBUG("cannot reach the JobManager: {}", WhyClosed(reason));
+    TellUnreachable(WhyClosed(reason));
   }
   DropJobManagerLink();
   KillUnstartedRuns();
   ScheduleReconnect();
+}
+
+// The first time and from time to time, since each attempt fails for the same reason.
+void TaskManager::TellUnreachable(std::string_view reason) {
+  unreachable_reason_ = reason;
+  const int64_t now_ns = env_.executor->clock().MonotonicNs();
+  if (told_unreachable_ns_ >= unregistered_since_ns_ && now_ns - told_unreachable_ns_ < kTellUnreachableNs) return;
+  told_unreachable_ns_ = now_ns;
+  EAGRE_LOG_WARN("cannot reach the JobManager, and tries again: {}", reason);
 }
 
 void TaskManager::DropJobManagerLink() {
@@ -192,8 +206,8 @@ void TaskManager::DropJobManagerLink() {
 void TaskManager::ScheduleReconnect() {
   const int64_t waited_ms = (env_.executor->clock().MonotonicNs() - unregistered_since_ns_) / 1'000'000;
   if (options_.registration_timeout_ms > 0 && waited_ms >= options_.registration_timeout_ms) {
-    GiveUp(Unavailable("no JobManager took this TaskManager within {} ms (taskmanager.registration.timeout)",
-                       options_.registration_timeout_ms));
+    GiveUp(Unavailable("no JobManager took this TaskManager within {} ms (taskmanager.registration.timeout): {}",
+                       options_.registration_timeout_ms, unreachable_reason_));
     return;
   }
   reconnect_timer_ = env_.executor->PostAfter(backoff_ms_, [this] { Connect(); });

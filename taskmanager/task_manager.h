@@ -92,6 +92,7 @@ class TaskManager {
   void RegisterWhenClean();
   void HandleJobManagerMessage(std::string_view bytes);
   void LoseJobManager(const Status& reason);
+  void TellUnreachable(std::string_view reason);
   void DropJobManagerLink();
   void ScheduleReconnect();
   void ScheduleHeartbeat();
@@ -142,6 +143,8 @@ class TaskManager {
   int64_t backoff_ms_ = 0;
   int64_t last_heard_ns_ = 0;  // of the JobManager
   int64_t unregistered_since_ns_ = 0;
+  int64_t told_unreachable_ns_ = -1;
+  std::string unreachable_reason_;
   TimerId heartbeat_timer_ = 0;
   TimerId reconnect_timer_ = 0;
   // Callbacks of links, launcher and fetcher may come late: they hold a weak reference and do nothing once it is gone.

@@ -27,7 +27,9 @@ TEST_F(CommandLineTest, HelpNamesEveryVerbButNotTheHiddenOne) {
 }
 
 TEST_F(CommandLineTest, AWrongVerbOrFlagIsAnErrorWithAHint) {
-  EXPECT_EQ(Run({"rnu"}).status, 1);
+  const Ended verb = Run({"rnu"});
+  EXPECT_EQ(verb.status, 1);
+  EXPECT_THAT(verb.err, AllOf(HasSubstr("'rnu'"), HasSubstr("'run'")));
   const Ended flag = Run({"run", "--paralelism", "2", JobLibrary("hello")});
   EXPECT_EQ(flag.status, 1);
   EXPECT_THAT(flag.err, AllOf(HasSubstr("--paralelism"), HasSubstr("--help")));

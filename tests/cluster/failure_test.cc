@@ -76,7 +76,7 @@ TEST_F(FailureTest, AKilledTaskManagerIsNoticedAtOnceAndNamed) {
   EXPECT_EQ(cause.task_manager_id(), id);
   EXPECT_EQ(cause.host(), "localhost");
   EXPECT_THAT(RunOnCluster({"info", job_id}).out,
-              AllOf(HasSubstr("Root cause:"), HasSubstr("on host localhost, TaskManager " + id)));
+              AllOf(HasSubstr("Root cause:"), HasSubstr("Z, on host localhost, TaskManager " + id)));
   EXPECT_TRUE(AwaitSlots(1)) << "the lost TaskManager's slots still count";
   EXPECT_TRUE(job_manager().Running());
   // What is left of the cluster works.

@@ -24,13 +24,17 @@ class VerbTest : public testing::Test {
         job_args_ = invocation.job_args;
         return 7;
       });
-      eagre.AddVerb("list", "Lists jobs").Run([](const Invocation&) { return 0; });
+      Verb list = eagre.AddVerb("list", "Lists jobs");
+      list.Option("-n", count_, "How many", {.positive = true});
+      list.Run([](const Invocation&) { return 0; });
+      eagre.AddVerb("state", "Reads state").AddVerb("inspect", "Shows it").Run([](const Invocation&) { return 0; });
     });
     said_ = testing::internal::GetCapturedStderr();
     return status;
   }
 
   std::string job_;
+  int count_ = 0;
   std::vector<std::string> job_args_;
   std::string said_;
 };
@@ -48,6 +52,25 @@ TEST_F(VerbTest, WhoForgetsTheDashesIsTold) {
   EXPECT_EQ(Run({"list", "--inptu"}), 1);
   EXPECT_THAT(said_, HasSubstr("eagre list: not expected: --inptu\n"));
   EXPECT_THAT(said_, Not(HasSubstr("own arguments")));
+}
+
+TEST_F(VerbTest, AWordThatIsNoVerbIsNamedAndWhatMayBeMeant) {
+  EXPECT_EQ(Run({"rnu", "job.cc"}), 1);
+  EXPECT_THAT(said_, HasSubstr("eagre: 'rnu' is no verb; did you mean 'run'?\nExpected one of: run, list, state\n"));
+  EXPECT_EQ(Run({"state", "insepct"}), 1);
+  EXPECT_THAT(said_, HasSubstr("eagre state: 'insepct' is no verb; did you mean 'inspect'?\n"));
+  EXPECT_EQ(Run({"submission"}), 1);
+  EXPECT_THAT(said_, HasSubstr("eagre: 'submission' is no verb\n"));
+  EXPECT_EQ(Run({}), 1);
+  EXPECT_THAT(said_, HasSubstr("eagre: a verb is missing; expected one of: run, list, state\n"));
+}
+
+TEST_F(VerbTest, ANumberThatMustBePositiveSaysSo) {
+  for (const char* text : {"0", "-3", "two", "1.5", "99999999999"}) {
+    EXPECT_EQ(Run({"list", "-n", text}), 1);
+    EXPECT_THAT(said_, HasSubstr(std::string("expected a whole number of at least 1, not '") + text + "'"));
+  }
+  EXPECT_EQ(Run({"list", "-n", "3"}), 0);
 }
 
 }  // namespace

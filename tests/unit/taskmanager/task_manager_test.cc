@@ -173,7 +173,7 @@ TEST_F(TaskManagerTest, GivesUpWhenNobodyTakesItInTime) {
   reachable_ = false;
   Start();
   executor_.Advance(70'000);
-  EXPECT_THAT(std::string(StatusMessage(gave_up_)), HasSubstr("taskmanager.registration.timeout"));
+  EXPECT_THAT(std::string(StatusMessage(gave_up_)), HasSubstr("(taskmanager.registration.timeout): "));
   int connects = connects_;
   executor_.Advance(70'000);
   EXPECT_EQ(connects_, connects);
