@@ -16,7 +16,7 @@ namespace eagre {
 
 struct FileInfo {
   std::string path;
-  int64_t size = 0;  // bytes
+  int64_t size = 0;  // bytes; -1 for what is no file of bytes: a pipe, a socket, a device
   int64_t modified_ms = 0;
   bool is_directory = false;
 };
@@ -69,7 +69,7 @@ class FileSystem {
   virtual Status Link(const std::string& from, const std::string& to) = 0;
   // NOT_FOUND when there is nothing at `path`.
   virtual StatusOr<FileInfo> Stat(const std::string& path) = 0;
-  // The entries without "." and "..", sorted by name; `path` of each is joined to `directory`.
+  // The entries sorted by name, without ".", ".." and links back to a folder above; `path` is joined to `directory`.
   virtual StatusOr<std::vector<FileInfo>> List(const std::string& directory) = 0;
   // With all parents; no error when it exists.
   virtual Status CreateDirectories(const std::string& path) = 0;

@@ -29,10 +29,31 @@ Status PosixError(std::string_view action, const std::string& path, int error) {
 FileInfo ToFileInfo(const std::string& path, const struct stat& info) {
   constexpr int64_t kMsPerS = 1000;
   constexpr int64_t kNsPerMs = 1'000'000;
+  const bool has_size = S_ISREG(info.st_mode) || S_ISDIR(info.st_mode);
   return {.path = path,
-          .size = info.st_size,
+          .size = has_size ? int64_t{info.st_size} : -1,
           .modified_ms = info.st_mtim.tv_sec * kMsPerS + info.st_mtim.tv_nsec / kNsPerMs,
           .is_directory = S_ISDIR(info.st_mode)};
+}
+
+bool IsLink(const std::string& path) {
+  struct stat info;
+  return lstat(path.c_str(), &info) == 0 && S_ISLNK(info.st_mode);
+}
+
+// Whether `directory` lies in the folder `other`, or is it: by the way its path takes, or by where it really is.
+bool LiesWithin(const std::string& directory, const struct stat& other) {
+  std::error_code ignored;
+  for (std::filesystem::path above :
+       {std::filesystem::absolute(directory, ignored), std::filesystem::canonical(directory, ignored)}) {
+    for (; !above.empty(); above = above.parent_path()) {
+      struct stat info;
+      const bool found = stat(above.c_str(), &info) == 0;
+      if (found && info.st_dev == other.st_dev && info.st_ino == other.st_ino) return true;
+      if (!above.has_relative_path()) break;
+    }
+  }
+  return false;
 }
 
 class PosixReadableFile final : public ReadableFile {
@@ -169,7 +190,9 @@ class PosixFiles final : public FileSystem {
       const std::string path = JoinPath(directory, name);
       struct stat info;
       // An entry that is gone again, or a link to nowhere, is not in the list.
-      if (stat(path.c_str(), &info) == 0) entries.push_back(ToFileInfo(path, info));
+      if (stat(path.c_str(), &info) != 0) continue;
+      if (S_ISDIR(info.st_mode) && IsLink(path) && LiesWithin(directory, info)) continue;
+      entries.push_back(ToFileInfo(path, info));
     }
     closedir(stream);
     std::sort(entries.begin(), entries.end(), [](const FileInfo& a, const FileInfo& b) { return a.path < b.path; });

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <iterator>
+#include <memory>
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/logging.h"
 #include "connectors/file/compressed_file.h"
 
 namespace eagre {
@@ -28,6 +30,39 @@ Status AddFilesBelow(FileSystem& files, const std::string& directory, std::vecto
   return OkStatus();
 }
 
+// A source reads pieces of a file, and reads them again after a failure. What can only be read once, or does not say
+// how long it is, would be an empty input.
+bool IsSpecialFile(const FileInfo& file) {
+  return file.size < 0;
+}
+
+Status CheckNamedFile(FileSystem& files, FileInfo& file) {
+  if (IsSpecialFile(file)) {
+    return InvalidArgument(
+        "cannot read input {}: it is a pipe, a socket or a device, and a source reads files, in pieces and again after "
+        "a failure: write what comes from it to a file, and give that",
+        file.path);
+  }
+  if (file.size > 0) return OkStatus();
+  EAGRE_ASSIGN_OR_RETURN(const std::unique_ptr<ReadableFile> opened, files.OpenForRead(file.path));
+  char byte = 0;
+  EAGRE_ASSIGN_OR_RETURN(const size_t got, opened->ReadAt(0, &byte, 1));
+  if (got == 0) return OkStatus();
+  // It may have grown since.
+  EAGRE_ASSIGN_OR_RETURN(file, files.Stat(file.path));
+  if (file.size > 0) return OkStatus();
+  return InvalidArgument("cannot read input {}: it has content but no size: copy it to a file, and give that",
+                         file.path);
+}
+
+void LeaveOutSpecialFiles(std::vector<FileInfo>& found) {
+  std::erase_if(found, [](const FileInfo& file) {
+    if (!IsSpecialFile(file)) return false;
+    EAGRE_LOG_WARN("input {} is left out: it is a pipe, a socket or a device, no file", file.path);
+    return true;
+  });
+}
+
 }  // namespace
 
 StatusOr<std::vector<FileInfo>> FindInputFiles(FileSystem& files, const std::string& path) {
@@ -42,6 +77,7 @@ StatusOr<std::vector<FileInfo>> FindInputFiles(FileSystem& files, const std::str
   if (!info.ok()) return WithContext(info.status(), "cannot read input");
   std::vector<FileInfo> found;
   if (!info->is_directory) {
+    EAGRE_RETURN_IF_ERROR(CheckNamedFile(files, *info));
     found.push_back(*std::move(info));
     return found;
   }
@@ -54,6 +90,7 @@ Status FileEnumerator::Start(Context& context) {
   if (options_.watch_interval_ms > 0) return Discover();
   if (restored_) return OkStatus();
   EAGRE_ASSIGN_OR_RETURN(std::vector<FileInfo> found, FindInputFiles(files_, options_.path));
+  LeaveOutSpecialFiles(found);
   inputs_.assign(std::make_move_iterator(found.begin()), std::make_move_iterator(found.end()));
   return OkStatus();
 }
@@ -107,6 +144,7 @@ Status FileEnumerator::Discover() {
     present.insert(file.path);
     if (!seen_.contains(file.path)) added.push_back(std::move(file));
   }
+  LeaveOutSpecialFiles(added);
   std::stable_sort(added.begin(), added.end(),
                    [](const FileInfo& a, const FileInfo& b) { return a.modified_ms < b.modified_ms; });
   for (FileInfo& file : added) inputs_.push_back(std::move(file));

@@ -22,9 +22,9 @@
 namespace eagre {
 
 // The files that a source's path means: a file, a folder (with all files below it, sorted by path; names that begin
-// with
-// '.' or '_' are hidden), or a pattern. NOT_FOUND when there is no such file or none matches; an empty folder is no
-// error.
+// with '.' or '_' are hidden), or a pattern. NOT_FOUND when there is no such file or none matches; an empty folder is
+// no error. INVALID_ARGUMENT for a path to a pipe, a device or what else has no size; in a folder these are among the
+// files, with their size of -1.
 StatusOr<std::vector<FileInfo>> FindInputFiles(FileSystem& files, const std::string& path);
 
 struct FileEnumeratorOptions {

@@ -2,9 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/file_copy.h"
@@ -14,6 +16,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 class PosixFileSystemTest : public ::testing::Test {
  protected:
@@ -120,6 +123,36 @@ TEST_F(PosixFileSystemTest, FoldersAreMadeListedRenamedAndRemoved) {
   ASSERT_TRUE(files_.RemoveTree(At("x")).ok()) << "nothing there is no error";
   EXPECT_FALSE(files_.Exists(At("x")));
   EXPECT_GT(*files_.FreeBytes(folder_), 0);
+}
+
+TEST_F(PosixFileSystemTest, ALinkBackToAFolderAboveIsNotListed) {
+  const auto names = [&](std::string_view folder) {
+    const auto entries = files_.List(At(folder));
+    EXPECT_TRUE(entries.ok()) << entries.status();
+    std::vector<std::string> names;
+    for (const FileInfo& entry : *entries) names.emplace_back(BaseName(entry.path));
+    return names;
+  };
+  ASSERT_TRUE(files_.CreateDirectories(At("d/sub")).ok());
+  ASSERT_TRUE(files_.CreateDirectories(At("e")).ok());
+  ASSERT_TRUE(files_.WriteFile(At("d/sub/file"), "").ok());
+  for (const auto& [target, link] :
+       {std::pair("..", "d/sub/loop"), std::pair(".", "d/self"), std::pair("/", "d/root"), std::pair("../e", "d/to_e"),
+        std::pair("../d", "e/to_d"), std::pair("sub/file", "d/to_file"), std::pair("d/sub", "to_sub")}) {
+    ASSERT_EQ(symlink(target, At(link).c_str()), 0);
+  }
+  EXPECT_THAT(names("d"), ElementsAre("sub", "to_e", "to_file"));
+  EXPECT_THAT(names("d/sub"), ElementsAre("file"));
+  EXPECT_THAT(names("to_sub"), ElementsAre("file")) << "its target lies in d, whatever the link is called";
+  EXPECT_THAT(names("e"), ElementsAre("to_d"));
+  EXPECT_THAT(names("d/to_e"), IsEmpty());
+}
+
+TEST_F(PosixFileSystemTest, WhatIsNoFileOfBytesHasNoSize) {
+  ASSERT_EQ(mkfifo(At("pipe").c_str(), 0600), 0);
+  EXPECT_EQ(files_.Stat(At("pipe"))->size, -1);
+  EXPECT_EQ(files_.Stat("/dev/zero")->size, -1);
+  EXPECT_EQ(files_.List(folder_)->front().size, -1);
 }
 
 TEST_F(PosixFileSystemTest, GlobFindsFilesSorted) {

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <chrono>
 #include <filesystem>
@@ -16,6 +17,7 @@
 namespace eagre {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -112,6 +114,54 @@ TEST(FindInputFilesTest, WhatIsNotThereIsNamed) {
   EXPECT_TRUE(absl::IsNotFound(unmatched));
   EXPECT_THAT(std::string(StatusMessage(unmatched)), HasSubstr("no file matches '" + scratch.path() + "/*.csv'"));
   EXPECT_THAT(PathsOf(FindInputFiles(PosixFileSystem(), scratch.path())), IsEmpty());
+}
+
+TEST(FindInputFilesTest, WhatCannotBeReadAsAFileIsRefused) {
+  const ScratchDirectory scratch;
+  const std::string pipe = scratch.path() + "/pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  for (const std::string& path : {pipe, std::string("/dev/zero")}) {
+    EXPECT_THAT(std::string(StatusMessage(FindInputFiles(PosixFileSystem(), path).status())),
+                AllOf(HasSubstr("cannot read input " + path), HasSubstr("a pipe, a socket or a device")));
+  }
+  EXPECT_THAT(std::string(StatusMessage(FindInputFiles(PosixFileSystem(), "/proc/self/status").status())),
+              HasSubstr("cannot read input /proc/self/status: it has content but no size"));
+  EXPECT_THAT(PathsOf(FindInputFiles(PosixFileSystem(), scratch.Write("empty", ""))),
+              ElementsAre(scratch.path() + "/empty"));
+}
+
+TEST(FindInputFilesTest, ALinkBackToAFolderAboveMultipliesNothing) {
+  const ScratchDirectory scratch;
+  scratch.Write("d/a", "x");
+  scratch.Write("d/sub/b", "x");
+  scratch.Write("elsewhere/c", "x");
+  std::filesystem::create_directory_symlink("..", scratch.path() + "/d/sub/loop");
+  std::filesystem::create_directory_symlink("../elsewhere", scratch.path() + "/d/there");
+  const std::string folder = scratch.path() + "/d";
+  EXPECT_THAT(PathsOf(FindInputFiles(PosixFileSystem(), folder)),
+              ElementsAre(folder + "/a", folder + "/sub/b", folder + "/there/c"));
+}
+
+TEST(FileEnumeratorTest, APipeInAFolderIsLeftOutWithAWarning) {
+  for (const int64_t watch_interval_ms : {0, 1000}) {
+    const ScratchDirectory scratch;
+    scratch.Write("a", "x");
+    ASSERT_EQ(mkfifo((scratch.path() + "/pipe.gz").c_str(), 0600), 0);
+    FakeEnumeratorContext context(1);
+    FileEnumerator enumerator(PosixFileSystem(), {.path = scratch.path(), .watch_interval_ms = watch_interval_ms});
+    testing::internal::CaptureStderr();
+    ASSERT_TRUE(enumerator.Start(context).ok());
+    if (watch_interval_ms > 0) {
+      ASSERT_TRUE(context.LookAgain().ok());
+    }
+    const std::string log = testing::internal::GetCapturedStderr();
+    const std::string warning = "input " + scratch.path() + "/pipe.gz is left out";
+    const size_t at = log.find(warning);
+    ASSERT_NE(at, std::string::npos) << log;
+    EXPECT_EQ(log.find(warning, at + 1), std::string::npos) << "once is enough: " << log;
+    ReadAll(enumerator, context);
+    EXPECT_THAT(context.FilesBegun(), ElementsAre("a"));
+  }
 }
 
 TEST(FileEnumeratorTest, ChunksAreHandedOutInFileOrderToWhoeverAsks) {
