@@ -319,28 +319,74 @@ class JsonParser::Impl {
       return true;
     if (!internal::UnescapeJson(text, unescaped)) {
       --index_;
-      return Error(fmt::format("invalid escape in the string \"{}\"", Shown(text)));
+      return EscapeError(text);
     }
     text = unescaped;
     return true;
   }
 
-  // Passes any value.
-  bool Skip() {
-    int depth = 0;
+  // ---- Skipping: what no field wants must be JSON too.
+
+  // Passes any value. How deep it goes is the sender's choice, so the brackets that are to come are kept in a list.
+  [[gnu::noinline]] bool Skip() {
+    closing_.clear();
     do {
-      const char* token = Token();
-      if (token >= line_end_) return Truncated();
-      if (*token == '{' || *token == '[') {
-        ++depth;
-      } else if (*token == '}' || *token == ']') {
-        if (--depth < 0) return SyntaxError("a value");
-      } else if (depth == 0 && KindOfToken(*token).empty()) {
-        return SyntaxError("a value");
+      const char first = *Token();
+      if (Token() >= line_end_) return Truncated();
+      if (first == '{' || first == '[') {
+        ++index_;
+        closing_ += first == '{' ? '}' : ']';
+        if (*Token() != closing_.back()) {
+          if (first == '{' && !SkipName()) return false;
+          continue;
+        }
+      } else if (!SkipScalar()) {
+        return false;
       }
-      ++index_;
-    } while (depth > 0);
+      if (!SkipToNextValue()) return false;
+    } while (!closing_.empty());
     return true;
+  }
+
+  // From behind a value to the next within the brackets, or out of them.
+  bool SkipToNextValue() {
+    while (!closing_.empty()) {
+      const char closing = closing_.back();
+      const char next = *Token();
+      if (next != ',' && next != closing) return SyntaxError(closing == '}' ? "',' or '}'" : "',' or ']'");
+      ++index_;
+      if (next == ',') return closing == ']' || SkipName();
+      closing_.pop_back();
+    }
+    return true;
+  }
+
+  bool SkipName() {
+    if (*Token() != '"' || Token() >= line_end_) return SyntaxError("a field name in quotes");
+    if (!SkipString()) return false;
+    if (*Token() != ':') return SyntaxError("':'");
+    ++index_;
+    return true;
+  }
+
+  bool SkipString() {
+    ++index_;
+    const std::string_view text = StringBefore();
+    return !HasBackslash(text.data(), text.size()) || internal::HasValidEscapes(text) || EscapeError(text);
+  }
+
+  bool SkipScalar() {
+    switch (*Token()) {
+      case '"': return SkipString();
+      case 't': return PassWord("true") || NoValue();
+      case 'f': return PassWord("false") || NoValue();
+      case 'n': return PassWord("null") || NoValue();
+      default: break;
+    }
+    double value = 0;
+    NumberFault fault = NumberFault::kNone;
+    const char* end = internal::ParseJsonDouble(Token(), value, fault);
+    return (end != nullptr && PassScalar(end)) || NoValue();
   }
 
   // ---- Values.
@@ -436,6 +482,9 @@ class JsonParser::Impl {
       if (!PassString(scratch_, text)) return false;
     } else {
       text = ScalarText();
+      const std::string_view digits = text.substr(first == '-' ? 1 : 0);
+      if (digits.size() > 1 && digits[0] == '0' && digits[1] >= '0' && digits[1] <= '9')
+        return TypeError("a decimal number");
       ++index_;
     }
     StatusOr<Decimal> parsed = Decimal::Parse(text);
@@ -625,7 +674,7 @@ class JsonParser::Impl {
         }
         ++expected;
       } else {
-        if (!at(index)->Skip()) return false;
+        if (expected == kBadName || !at(index)->Skip()) return false;
         index = index_;
         expected = next_expected_;
       }
@@ -641,8 +690,10 @@ class JsonParser::Impl {
     return true;
   }
 
+  static constexpr size_t kBadName = ~size_t{0};
+
   // The index of the field whose key was just passed, or the number of fields when there is none of that name;
-  // next_expected_ is then the field to expect afterwards.
+  // next_expected_ is then the field to expect afterwards. kBadName, with the error set, when the key is not JSON.
   size_t FindField(const TypeInfo& type, const char* key, size_t expected) {
     const size_t count = type.fields.size();
     next_expected_ = expected;
@@ -651,8 +702,12 @@ class JsonParser::Impl {
       if (IsKey(key, type.fields[candidate])) return candidate;
     }
     const std::string_view raw = StringBefore();
-    if (raw.find('\\') != std::string_view::npos && internal::UnescapeJson(raw, scratch_)) {
+    if (raw.find('\\') == std::string_view::npos) return count;
+    if (internal::UnescapeJson(raw, scratch_)) {
       if (const FieldInfo* field = type.FindField(scratch_)) return static_cast<size_t>(field - type.fields.data());
+    } else if (!internal::HasValidEscapes(raw)) {
+      EscapeError(raw);
+      return kBadName;
     }
     return count;
   }
@@ -692,6 +747,16 @@ class JsonParser::Impl {
     if (token >= line_end_) return Truncated();
     return JsonError(fmt::format("invalid JSON at byte {}: expected {}, found '{}'", Offset(token), expected,
                                  Shown(std::string_view(token, internal::Utf8CharacterBytes({token, 4})))));
+  }
+
+  // The scalar at index_ is none of JSON.
+  bool NoValue() {
+    return JsonError(
+        fmt::format("invalid JSON at byte {}: expected a value, found '{}'", Offset(Token()), Shown(ScalarText())));
+  }
+
+  bool EscapeError(std::string_view text) {
+    return Error(fmt::format("invalid escape in the string \"{}\"", Shown(text)));
   }
 
   // The value at index_ is of another kind than the field.
@@ -769,6 +834,7 @@ class JsonParser::Impl {
   std::string copy_;
   std::string scratch_;
   std::string key_text_;
+  std::string closing_;  // while a value is skipped: the brackets that are to come, the next one last
 
   const char* base_ = nullptr;  // of the token starts
   const uint32_t* index_ = nullptr;

@@ -1,8 +1,8 @@
 // JSON into records: one parser per task, reused for every line.
 //
 // How JSON maps to fields (docs/records.md has the whole table): objects fill records and maps by name, in any order;
-// unknown fields are skipped; a missing field gets the default that its struct declares; a missing or null optional is
-// empty; null for any other field is an error, except for float and double, where it is not-a-number. Timestamps are
+// unknown fields are skipped, but must be JSON; a missing field gets its struct's default; a missing or null optional
+// is empty; null for any other field is an error, except for float and double, where it is not-a-number. Timestamps are
 // milliseconds or ISO-8601 text; Decimals are read from the digits themselves, never through a double.
 //
 // Failures are INVALID_ARGUMENT and say what is wrong where:

@@ -157,6 +157,19 @@ bool UnescapeJson(std::string_view escaped, std::string& text) {
   return true;
 }
 
+bool HasValidEscapes(std::string_view escaped) {
+  constexpr std::string_view kPlainEscapes = "\"\\/bfnrt";
+  while (true) {
+    const size_t plain = escaped.find('\\');
+    if (plain == std::string_view::npos) return true;
+    if (escaped.size() < plain + 2) return false;
+    const char kind = escaped[plain + 1];
+    escaped.remove_prefix(plain + 2);
+    uint32_t code = 0;
+    if (kind == 'u' ? !TakeHex4(escaped, code) : kPlainEscapes.find(kind) == std::string_view::npos) return false;
+  }
+}
+
 void PutJsonString(std::string_view text, JsonOutput& out) {
   out.Put('"');
   while (true) {

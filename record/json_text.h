@@ -12,6 +12,9 @@ namespace eagre::internal {
 // half of a surrogate pair.
 bool UnescapeJson(std::string_view escaped, std::string& text);
 
+// Whether the escapes in the text between two quotes are those of JSON's grammar, which takes half of a surrogate pair.
+bool HasValidEscapes(std::string_view escaped);
+
 // Appends `text` in quotes. Bytes that are not UTF-8 are written as U+FFFD, so that the output is always valid JSON.
 void PutJsonString(std::string_view text, JsonOutput& out);
 

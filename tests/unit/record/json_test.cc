@@ -1,5 +1,6 @@
 #include "record/json.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -16,6 +17,9 @@ using test_bank::Everything;
 using test_bank::Location;
 using test_bank::Payment;
 using test_bank::Risk;
+using ::testing::AllOf;
+using ::testing::EndsWith;
+using ::testing::StartsWith;
 
 template <typename T>
 T Read(std::string_view json) {
@@ -107,6 +111,9 @@ TEST(JsonTest, DecimalsAreReadFromTheirDigits) {
   EXPECT_EQ(Read<Decimal>("1.50000000").units(), 15'000);
   EXPECT_EQ(ErrorOf<Decimal>("1.00001"), "a decimal holds 4 digits after the point, '1.00001' has more");
   EXPECT_EQ(ErrorOf<Decimal>("\"ten\""), "expected a decimal number such as 12.50, found 'ten'");
+  EXPECT_EQ(ErrorOf<Decimal>("01"), "expected a decimal number, found the number 01");
+  EXPECT_EQ(ErrorOf<Decimal>("-00.5"), "expected a decimal number, found the number -00.5");
+  EXPECT_EQ(Read<Decimal>("0e3").units(), 0);
   EXPECT_EQ(ErrorOf<Decimal>("true"), "expected a decimal number, found true");
 }
 
@@ -136,6 +143,70 @@ TEST(JsonTest, FieldsComeInAnyOrderAndUnknownOnesAreSkipped) {
                                             .note = "none yet",
                                             .location = {1, 2}}))
       << PrintRecord(payment);
+}
+
+TEST(JsonTest, WhatIsSkippedMustBeJsonToo) {
+  // A value, and the part of it at which the message points.
+  const std::pair<const char*, const char*> faulty[] = {
+      {"tru", "expected a value, found 'tru'"},
+      {"truee", "expected a value, found 'truee'"},
+      {"nope", "expected a value, found 'nope'"},
+      {"-", "expected a value, found '-'"},
+      {"+1", "expected a value, found '+1'"},
+      {"01", "expected a value, found '01'"},
+      {"1.", "expected a value, found '1.'"},
+      {".5", "expected a value, found '.5'"},
+      {"1.2.3", "expected a value, found '1.2.3'"},
+      {"1e", "expected a value, found '1e'"},
+      {"0x1", "expected a value, found '0x1'"},
+      {"NaN", "expected a value, found 'NaN'"},
+      {"'a'", "expected a value, found ''a''"},
+      {"1 2", "expected ',' or '}', found '2'"},
+      {R"("a""b")", R"(expected ',' or '}', found '"')"},
+      {"[1}", "expected ',' or ']', found '}'"},
+      {"[1 2]", "expected ',' or ']', found '2'"},
+      {"[,]", "expected a value, found ','"},
+      {"[1,]", "expected a value, found ']'"},
+      {"[[1,2}]", "expected ',' or ']', found '}'"},
+      {R"({"a":1])", "expected ',' or '}', found ']'"},
+      {R"({"a" 1})", "expected ':', found '1'"},
+      {R"({"a":})", "expected a value, found '}'"},
+      {R"({"a":1,})", "expected a field name in quotes, found '}'"},
+      {R"({"a"})", "expected ':', found '}'"},
+      {"{a:1}", "expected a field name in quotes, found 'a'"},
+      {"{]}", "expected a field name in quotes, found ']'"},
+      {"{,}", "expected a field name in quotes, found ','"},
+      {"{1:2}", "expected a field name in quotes, found '1'"},
+  };
+  for (const auto& [value, message] : faulty) {
+    for (const std::string_view line : {R"({{"zz":{},"x":1}})", R"({{"x":1,"zz":{}}})"}) {
+      const std::string json = fmt::format(fmt::runtime(line), value);
+      EXPECT_THAT(ErrorOf<GlobalPoint>(json), AllOf(StartsWith("invalid JSON at byte "), EndsWith(message))) << json;
+    }
+  }
+  for (const std::string_view text : {R"(\q)", R"(\u12)", R"(\u12x4)", R"(a\')"}) {
+    const std::string message = fmt::format(R"(invalid escape in the string "{}")", text);
+    EXPECT_EQ(ErrorOf<GlobalPoint>(fmt::format(R"({{"zz":["{}"]}})", text)), message);
+    EXPECT_EQ(ErrorOf<GlobalPoint>(fmt::format(R"({{"zz":{{"{}":1}}}})", text)), message);
+    EXPECT_EQ(ErrorOf<GlobalPoint>(fmt::format(R"({{"{}":1}})", text)), message);
+  }
+  EXPECT_EQ(ErrorOf<GlobalPoint>(R"({"zz":[[1],{"a":2)"),
+            "truncated JSON: the line ends at byte 17 before its value does");
+}
+
+TEST(JsonTest, AnyJsonMayStandInAFieldThatIsSkipped) {
+  const std::string deep(5000, '[');
+  for (const std::string& value :
+       {std::string(R"([])"), std::string("{}"),
+        std::string(R"([ 1 , -0 , 0.5, 1e5, -1.25E-3, 123456789012345678901])"), std::string("1e999"),
+        std::string(R"({"a":{"b":[true,false,null,""]},"":[[],{}]})"),
+        std::string(R"("\"\\\/\b\f\n\r\t\u00e4\uD83C\uDF0A")"), std::string(R"({"\ud83c":"half a pair: \ud83c"})"),
+        std::string(R"("]},:")"), deep + std::string(5000, ']')}) {
+    for (const std::string_view line : {R"({{"zz":{},"x":1}})", R"({{"x":1, "z\u007a" : {} }})"}) {
+      const std::string json = fmt::format(fmt::runtime(line), value);
+      EXPECT_EQ(Read<GlobalPoint>(json).x, 1) << json;
+    }
+  }
 }
 
 TEST(JsonTest, MissingFieldsGetTheDefaultsOfTheStructAlsoInUsedObjects) {
@@ -312,6 +383,9 @@ TEST(JsonWindowTest, AFaultyLineFailsAlone) {
       "{\"x\":1} {}",      //
       "[",                 //
       "{\"z\":[[[",        //
+      "{\"z\":[1,",        //
+      "{\"z\":{\"a\"",     //
+      "{\"z\":tru}",       //
       "\xff",              //
       "{\"x\":\"\x01\"}",  //
       "nonsense",          //
