@@ -148,11 +148,14 @@ class PosixWritableFile final : public WritableFile {
 class PosixFiles final : public FileSystem {
  public:
   StatusOr<std::unique_ptr<ReadableFile>> OpenForRead(const std::string& path) override {
-    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    // To open a pipe would wait for who writes to it; of files O_NONBLOCK changes nothing.
+    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) return PosixError("open", path, errno);
     auto file = std::make_unique<PosixReadableFile>(path, fd);
     struct stat info;
-    if (fstat(fd, &info) == 0 && S_ISDIR(info.st_mode)) return PosixError("read", path, EISDIR);
+    if (fstat(fd, &info) != 0) return PosixError("open", path, errno);
+    if (S_ISDIR(info.st_mode)) return PosixError("read", path, EISDIR);
+    if (S_ISFIFO(info.st_mode)) return FailedPrecondition("cannot read {}: it is a pipe; expected a file", path);
     return file;
   }
 

@@ -33,16 +33,26 @@ Status CountState(FileSystem& files, const std::string& root, const proto::State
   return OkStatus();
 }
 
+Status VerifyState(FileSystem& files, const std::string& root, const proto::StateSnapshot& state) {
+  for (const proto::StateSegment& segment : state.segments()) {
+    EAGRE_RETURN_IF_ERROR(ReadStateSegment(files, root, segment).status());
+  }
+  return OkStatus();
+}
+
 }  // namespace
 
-StatusOr<KeyCounts> CountKeys(FileSystem& files, const std::string& path, const proto::CheckpointMetadata& metadata) {
+StatusOr<KeyCounts> VerifyAndCountKeys(FileSystem& files, const std::string& path,
+                                       const proto::CheckpointMetadata& metadata) {
   KeyCounts all;
   const std::string root = CheckpointFilesRoot(path, metadata);
   for (const proto::OperatorSnapshot& op : metadata.operators()) {
-    if (op.max_parallelism() <= 0) continue;
     for (const proto::SubtaskSnapshot& subtask : op.subtasks()) {
       for (const proto::StateSnapshot& state : subtask.states()) {
-        if (state.distribution() != proto::STATE_KEYED) continue;
+        if (state.distribution() != proto::STATE_KEYED || op.max_parallelism() <= 0) {
+          EAGRE_RETURN_IF_ERROR(VerifyState(files, root, state));
+          continue;
+        }
         std::vector<int64_t>& counts = all[{op.operator_id(), state.name()}];
         counts.resize(static_cast<size_t>(op.max_parallelism()));
         EAGRE_RETURN_IF_ERROR(CountState(files, root, state, counts));

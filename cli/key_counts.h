@@ -16,8 +16,9 @@ namespace eagre {
 // Of each keyed state, by (operator id, name): the number of its entries in each key group.
 using KeyCounts = std::map<std::pair<std::string, std::string>, std::vector<int64_t>>;
 
-// `path` is the folder of `metadata`. Waits for the disk; needs memory for the keys of one subtask's state. DATA_LOSS
-// when a file is damaged.
-StatusOr<KeyCounts> CountKeys(FileSystem& files, const std::string& path, const proto::CheckpointMetadata& metadata);
+// Reads all that the checkpoint refers to, keyed or not: DATA_LOSS, naming the file, when any of it is damaged. `path`
+// is the folder of `metadata`. Waits for the disk; needs memory for the keys of one subtask's state.
+StatusOr<KeyCounts> VerifyAndCountKeys(FileSystem& files, const std::string& path,
+                                       const proto::CheckpointMetadata& metadata);
 
 }  // namespace eagre

@@ -7,6 +7,8 @@
 
 #include "base/daemon_options.h"
 #include "base/file_system.h"
+#include "jobmanager/checkpoint_options.h"
+#include "state/checkpoint_metadata.h"
 
 namespace eagre {
 namespace {
@@ -88,6 +90,11 @@ Status MakeFoldersAbsolute(Configuration& config) {
     EAGRE_RETURN_IF_ERROR(config.Set(key, AbsoluteFolder(folder), config.Origin(key)));
   }
   return OkStatus();
+}
+
+StatusOr<std::string> CheckpointFolder(const std::string& path, const std::string& what) {
+  EAGRE_ASSIGN_OR_RETURN(std::string folder, AbsolutePath(AbsoluteFolder(path), what));
+  return BaseName(folder) == kCheckpointMetadataFile ? ParentPath(folder) : folder;
 }
 
 std::map<std::string, std::string> JobProperties(const Configuration& config) {

@@ -32,6 +32,9 @@ Status SetParallelism(int parallelism, Configuration& config);
 std::string AbsoluteFolder(const std::string& folder);
 // The same for the folders of checkpoints and savepoints that the configuration sets.
 Status MakeFoldersAbsolute(Configuration& config);
+// The folder of a checkpoint or savepoint, in any way that users write it: relative, as "file:///x", or by the metadata
+// file in it. `what` is for the message.
+StatusOr<std::string> CheckpointFolder(const std::string& path, const std::string& what);
 
 // What a client sends with a job: what was set for it, without the keys of daemons, and always what shapes the graph,
 // so that a worker builds the same graph whatever its own cluster's defaults are.

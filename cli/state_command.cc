@@ -6,18 +6,24 @@
 #include "base/file_system.h"
 #include "cli/commands.h"
 #include "cli/key_counts.h"
+#include "cli/settings.h"
 #include "cli/state_report.h"
 #include "jobmanager/restore_check.h"
 
 namespace eagre {
 namespace {
 
+StatusOr<std::string> Inspect(const std::string& named) {
+  EAGRE_ASSIGN_OR_RETURN(const std::string path, CheckpointFolder(named, "PATH"));
+  EAGRE_ASSIGN_OR_RETURN(const proto::CheckpointMetadata metadata, ReadRestorePoint(PosixFileSystem(), path));
+  EAGRE_ASSIGN_OR_RETURN(const KeyCounts keys, VerifyAndCountKeys(PosixFileSystem(), path, metadata));
+  return RenderCheckpoint(metadata, keys, path);
+}
+
 int RunInspect(const std::string& path) {
-  const StatusOr<proto::CheckpointMetadata> metadata = ReadRestorePoint(PosixFileSystem(), path);
-  if (!metadata.ok()) return ReportFailure("state inspect", metadata.status());
-  const StatusOr<KeyCounts> keys = CountKeys(PosixFileSystem(), path, *metadata);
-  if (!keys.ok()) return ReportFailure("state inspect", keys.status());
-  fmt::print("{}", RenderCheckpoint(*metadata, *keys, path));
+  const StatusOr<std::string> report = Inspect(path);
+  if (!report.ok()) return ReportFailure("state inspect", report.status());
+  fmt::print("{}", *report);
   return 0;
 }
 

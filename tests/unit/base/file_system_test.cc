@@ -60,6 +60,14 @@ TEST_F(PosixFileSystemTest, WhatIsWrittenIsRead) {
   EXPECT_EQ(*(*reader)->ReadAt(999'999, buffer, sizeof(buffer)), 0u);
 }
 
+TEST_F(PosixFileSystemTest, WhatIsNoFileIsRefusedAndNotWaitedFor) {
+  ASSERT_EQ(mkfifo(At("pipe").c_str(), 0600), 0);
+  const StatusOr<std::string> pipe = files_.ReadFile(At("pipe"));
+  EXPECT_THAT(std::string(StatusMessage(pipe.status())), HasSubstr("cannot read " + At("pipe") + ": it is a pipe"));
+  EXPECT_FALSE(files_.ReadFile(folder_).ok());
+  EXPECT_EQ(*files_.ReadFile("/dev/null"), "");
+}
+
 TEST_F(PosixFileSystemTest, AppendingContinuesAndCreatingNewRefuses) {
   ASSERT_TRUE(files_.WriteFile(At("a"), "one").ok());
   {

@@ -34,6 +34,20 @@ TEST(SettingsTest, AnAddressThatIsNoneSaysWhatWasExpected) {
   }
 }
 
+TEST(SettingsTest, ACheckpointIsNamedInAnyWay) {
+  const auto folder = [](const std::string& path) {
+    const StatusOr<std::string> found = CheckpointFolder(path, "PATH");
+    return found.ok() ? *found : std::string(StatusMessage(found.status()));
+  };
+  for (const char* path :
+       {"/sp/one", "/sp/one/", "file:///sp/one", "file:/sp/one", "/sp/one/_metadata", "file:///sp/one/_metadata"}) {
+    EXPECT_EQ(folder(path), "/sp/one") << path;
+  }
+  EXPECT_EQ(folder("sp/one"), AbsoluteFolder("sp/one"));
+  EXPECT_EQ(folder("sp/_metadata"), AbsoluteFolder("sp"));
+  EXPECT_THAT(folder("s3://bucket/sp"), HasSubstr("PATH: 's3://bucket/sp'"));
+}
+
 TEST(SettingsTest, JobsAreSentWhatConcernsThemAndAlwaysWhatShapesTheGraph) {
   Configuration config;
   ASSERT_TRUE(config.SetProperty("restart-strategy.type=fixed-delay").ok());
