@@ -35,12 +35,12 @@ StatusOr<std::string> DescribeLibrary(const Invocation& invocation, const InfoOp
   EAGRE_RETURN_IF_ERROR(SetParallelism(options.parallelism, config));
   EAGRE_ASSIGN_OR_RETURN(const std::string library, LibraryOf(options.subject));
   EAGRE_ASSIGN_OR_RETURN(
-      const proto::JobGraph graph,
+      const proto::JobPlan plan,
       PlanInChild({.library = library, .args = invocation.job_args, .config = JobProperties(config)}));
   return fmt::format(
       "----------------------- Execution Plan -----------------------\n{}\n"
       "--------------------------------------------------------------\n",
-      RenderPlanJson(graph));
+      RenderPlanJson(plan.graph()));
 }
 
 int RunInfo(const Invocation& invocation, const InfoOptions& options) {

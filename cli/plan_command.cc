@@ -34,9 +34,10 @@ UniqueFd TakeStandardOutput() {
 
 int PrintPlan(const PlanRequest& request, const std::string& format) {
   const UniqueFd out = TakeStandardOutput();
-  const StatusOr<proto::JobGraph> graph = PlanHere(request);
-  if (!graph.ok()) return ReportFailure("plan", graph.status());
-  const std::string text = format == "proto" ? graph->SerializeAsString() : RenderPlanJson(*graph) + "\n";
+  const StatusOr<proto::JobPlan> plan = PlanHere(request);
+  if (!plan.ok()) return ReportFailure("plan", plan.status());
+  const proto::JobGraph& graph = plan->graph();
+  const std::string text = format == "proto" ? graph.SerializeAsString() : RenderPlanJson(graph) + "\n";
   std::FILE* stream = fdopen(dup(out.get()), "w");
   const bool written = stream != nullptr && std::fwrite(text.data(), 1, text.size(), stream) == text.size();
   if (stream == nullptr || std::fclose(stream) != 0 || !written) {

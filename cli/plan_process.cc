@@ -16,6 +16,7 @@
 #include "api/job_library.h"
 #include "base/crash_report.h"
 #include "base/unique_fd.h"
+#include "cli/state_forms.h"
 #include "runtime/stream_graph.h"
 
 extern char** environ;
@@ -25,8 +26,8 @@ namespace {
 
 constexpr int kPlanResultFd = 3;
 constexpr int kPlanCrashFd = 4;
-// The first byte of a result tells which it is; the rest is a serialized JobGraph or a message.
-constexpr char kPlanGraph = 'G';
+// The first byte of a result tells which it is; the rest is a serialized JobPlan or a message.
+constexpr char kPlanMade = 'G';
 constexpr char kPlanFailure = 'E';
 constexpr char kPlanHelp = 'H';
 
@@ -145,40 +146,40 @@ std::string DescribeSignal(int signal_number) {
   return fmt::format("{} ({})", SignalName(signal_number), words);
 }
 
-StatusOr<proto::JobGraph> PlanInChild(const PlanRequest& request) {
+StatusOr<proto::JobPlan> PlanInChild(const PlanRequest& request) {
   EAGRE_RETURN_IF_ERROR(CheckReadableFile(request.library));
   EAGRE_ASSIGN_OR_RETURN(const PlannerOutcome outcome, RunPlanner(request));
   const std::string& result = outcome.result;
   const bool orderly = WIFEXITED(outcome.wait_status) && !result.empty();
   if (orderly && result[0] == kPlanHelp) return Cancelled("{}", std::string_view(result).substr(1));
   if (orderly && result[0] == kPlanFailure) return InvalidArgument("{}", std::string_view(result).substr(1));
-  proto::JobGraph graph;
-  if (orderly && WEXITSTATUS(outcome.wait_status) == 0 && result[0] == kPlanGraph &&
-      graph.ParseFromArray(result.data() + 1, static_cast<int>(result.size() - 1))) {
-    return graph;
+  proto::JobPlan plan;
+  if (orderly && WEXITSTATUS(outcome.wait_status) == 0 && result[0] == kPlanMade &&
+      plan.ParseFromArray(result.data() + 1, static_cast<int>(result.size() - 1))) {
+    return plan;
   }
   return ExplainDeath(request, outcome.wait_status, outcome.crash);
 }
 
 int WritePlanResult(const PlanRequest& request, int result_fd) {
-  const StatusOr<std::string> graph = [&]() -> StatusOr<std::string> {
-    EAGRE_ASSIGN_OR_RETURN(const proto::JobGraph built, PlanHere(request));
-    return built.SerializeAsString();
-  }();
-  const std::string result = graph.ok() ? kPlanGraph + *graph
-                                        : (absl::IsCancelled(graph.status()) ? kPlanHelp : kPlanFailure) +
-                                              std::string(StatusMessage(graph.status()));
+  const StatusOr<proto::JobPlan> plan = PlanHere(request);
+  const std::string result = plan.ok() ? kPlanMade + plan->SerializeAsString()
+                                       : (absl::IsCancelled(plan.status()) ? kPlanHelp : kPlanFailure) +
+                                             std::string(StatusMessage(plan.status()));
   const bool written = WriteFully(result_fd, result);
-  return graph.ok() && written ? 0 : 1;
+  return plan.ok() && written ? 0 : 1;
 }
 
-StatusOr<proto::JobGraph> PlanHere(const PlanRequest& request) {
+StatusOr<proto::JobPlan> PlanHere(const PlanRequest& request) {
   EAGRE_RETURN_IF_ERROR(CheckReadableFile(request.library));
   EAGRE_ASSIGN_OR_RETURN(
       const std::unique_ptr<StreamGraph> graph,
       LoadJob(JobRequest{.library_path = request.library, .args = request.args, .config = request.config}));
   EAGRE_ASSIGN_OR_RETURN(ChainedGraph chained, BuildJobGraph(*graph));
-  return std::move(chained.job_graph);
+  proto::JobPlan plan;
+  EAGRE_RETURN_IF_ERROR(AddStateForms(*graph, chained, plan));
+  *plan.mutable_graph() = std::move(chained.job_graph);
+  return plan;
 }
 
 }  // namespace eagre

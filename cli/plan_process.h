@@ -1,4 +1,4 @@
-// Loads a job's library in a child process and brings its graph back, so that a library that crashes harms nobody.
+// Loads a job's library in a child process and brings its plan back, so that a library that crashes harms nobody.
 #pragma once
 
 #include <map>
@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/status.h"
-#include "proto/graph.pb.h"
+#include "proto/client.pb.h"
 
 namespace eagre {
 
@@ -19,12 +19,12 @@ struct PlanRequest {
 // Runs `eagre plan` on the library and waits for it. Whatever the library prints goes to standard error. The failure
 // says whether there is no such file, the library refused or threw (with its words), or died by a signal (with its
 // name). A job that is asked for its arguments (`-- --help`) is CANCELLED with the text.
-StatusOr<proto::JobGraph> PlanInChild(const PlanRequest& request);
+StatusOr<proto::JobPlan> PlanInChild(const PlanRequest& request);
 
 // Loads the library in this process, which its code may end.
-StatusOr<proto::JobGraph> PlanHere(const PlanRequest& request);
+StatusOr<proto::JobPlan> PlanHere(const PlanRequest& request);
 
-// The child's end of PlanInChild: plans here and writes the graph, or why there is none, to `result_fd`. Returns the
+// The child's end of PlanInChild: plans here and writes the plan, or why there is none, to `result_fd`. Returns the
 // exit status.
 int WritePlanResult(const PlanRequest& request, int result_fd);
 

@@ -21,9 +21,7 @@
 #include "cli/settings.h"
 #include "cli/shutdown_signals.h"
 #include "cli/watch_process.h"
-#include "jobmanager/checkpoint_options.h"
 #include "runtime/stream_graph.h"
-#include "state/checkpoint_metadata.h"
 
 namespace eagre {
 namespace {
@@ -143,13 +141,13 @@ StatusOr<PreparedJob> PrepareJob(const Invocation& invocation, const RunOptions&
     EAGRE_ASSIGN_OR_RETURN(prepared.address, JobManagerAddress(config, options.job_manager));
   }
   const PlanRequest request{.library = options.library, .args = invocation.job_args, .config = JobProperties(config)};
-  EAGRE_ASSIGN_OR_RETURN(*prepared.header.mutable_graph(), PlanInChild(request));
+  EAGRE_ASSIGN_OR_RETURN(proto::JobPlan plan, PlanInChild(request));
+  *prepared.header.mutable_graph() = std::move(*plan.mutable_graph());
   prepared.header.mutable_args()->Assign(request.args.begin(), request.args.end());
   prepared.header.mutable_config()->insert(request.config.begin(), request.config.end());
   if (!options.from_savepoint.empty()) {
-    EAGRE_ASSIGN_OR_RETURN(const std::string path, AbsolutePath(AbsoluteFolder(options.from_savepoint), "-s"));
-    // Its metadata file names it too.
-    prepared.header.set_restore_from(BaseName(path) == kCheckpointMetadataFile ? ParentPath(path) : path);
+    EAGRE_ASSIGN_OR_RETURN(*prepared.header.mutable_restore_from(), CheckpointFolder(options.from_savepoint, "-s"));
+    *prepared.header.mutable_forms() = std::move(*plan.mutable_forms());
   }
   prepared.header.set_allow_non_restored_state(options.allow_non_restored_state);
   return prepared;
@@ -259,7 +257,7 @@ void AddRunCommand(Verb& eagre) {
   verb.Option("-s,--fromSavepoint", options->from_savepoint,
               "Savepoint or checkpoint to go on from: its folder, as the JobManager sees it", {.value_name = "PATH"});
   verb.Flag("-n,--allowNonRestoredState", options->allow_non_restored_state,
-            "Drops state of operators that the job does not have any more");
+            "Drops what is stored for operators and states that the job does not have any more");
   verb.Run([options](const Invocation& invocation) { return RunJob(invocation, *options); });
 }
 

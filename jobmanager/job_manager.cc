@@ -111,9 +111,9 @@ StatusOr<std::string> JobManager::SubmitJob(const proto::SubmitJobHeader& header
   EAGRE_RETURN_IF_ERROR(CheckNotReplaced());
   EAGRE_RETURN_IF_ERROR(CheckGraph(header.graph()));
   EAGRE_CHECK(header.restore_from().empty() == !restored.has_value());
+  std::vector<std::string> left;
   if (restored) {
-    EAGRE_RETURN_IF_ERROR(
-        CheckRestore(header.graph(), *restored, header.restore_from(), header.allow_non_restored_state()));
+    EAGRE_ASSIGN_OR_RETURN(left, CheckRestore(header, *restored));
   }
   if (jobs_.size() >= options_.max_active_jobs) {
     return ResourceExhausted("{} jobs are waiting or running already; cancel some or wait", jobs_.size());
@@ -121,6 +121,9 @@ StatusOr<std::string> JobManager::SubmitJob(const proto::SubmitJobHeader& header
   const std::string id = NewHexId(random_);
   EAGRE_RETURN_IF_ERROR(AddJob(id, header, std::move(artifact)));
   EAGRE_LOG_INFO("job {} ({}) was submitted", id, header.graph().name());
+  for (const std::string& line : left) {
+    EAGRE_LOG_WARN("job {} goes on from {} without all of its state: {}", id, header.restore_from(), line);
+  }
   return id;
 }
 

@@ -2,11 +2,12 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/file_system.h"
 #include "base/status.h"
 #include "proto/checkpoint.pb.h"
-#include "proto/graph.pb.h"
+#include "proto/client.pb.h"
 
 namespace eagre {
 
@@ -17,10 +18,12 @@ StatusOr<proto::CheckpointMetadata> ReadRestorePoint(FileSystem& files, const st
 // Whether all files that it refers to are there in full length. DATA_LOSS says what is missing.
 Status CheckFilesOf(FileSystem& files, const std::string& path, const proto::CheckpointMetadata& metadata);
 
-// FAILED_PRECONDITION, listing everything that does not fit: state of operators that the job does not have (unless
-// `allow_non_restored_state`), a parallelism above the number of key groups that the state was divided into, states of
-// another form. `path` is for the message.
-Status CheckRestore(const proto::JobGraph& graph, const proto::CheckpointMetadata& restored, const std::string& path,
-                    bool allow_non_restored_state);
+// Whether the job of the header can go on from `restored`, the metadata of header.restore_from. Returns what is left
+// behind and so lost, a line each: nothing unless header.allow_non_restored_state. FAILED_PRECONDITION lists everything
+// that does not fit: what would be left behind without that, a parallelism above the number of key groups that the
+// state was divided into, states of another form or kind. Of an operator that has no form in the header only the
+// parallelism is compared; its workers find the rest.
+StatusOr<std::vector<std::string>> CheckRestore(const proto::SubmitJobHeader& header,
+                                                const proto::CheckpointMetadata& restored);
 
 }  // namespace eagre
