@@ -20,6 +20,8 @@ enum class TimeMode : uint8_t { kEventTime, kProcessingTime };
 struct CepSettings {
   TimeMode time_mode = TimeMode::kEventTime;
   bool report_timeouts = false;
+  // Every event is a moment of its own. Otherwise time advances once for all events of one time.
+  bool each_event_advances = false;
   std::optional<uint64_t> max_partials_per_key;
   std::optional<uint64_t> max_partials;
   std::optional<OverflowPolicy> overflow;
@@ -58,7 +60,7 @@ class CepCore {
   CepCore(std::shared_ptr<const Automaton> automaton, const EventType& type, const CepSettings& settings,
           const Configuration& config, MetricSource& metrics, StatePieces* pieces);
 
-  // An event of the current key; their times do not fall.
+  // An event of the current key; their times do not fall. What it makes over lives on for the other events of its time.
   Status OnEvent(KeyMatchesState& state, const void* event, int64_t timestamp, const ProcessingTime& processing_time,
                  KeyTimers& timers, CepListener& listener);
   // Before another state of the current key is changed, since after that it does not count as restored.
@@ -74,18 +76,22 @@ class CepCore {
   // The key's matches to be changed.
   KeyMatches& Change(KeyMatchesState& state);
   Status Advance(KeyMatches& matches, int64_t now, CepListener& listener);
-  // Keeps the key's one timer at or before the first time at which a partial match of it is over.
-  void UpdateTimer(KeyMatches& matches, KeyTimers& timers) {
+  // Keeps the key's one timer at or before the first time at which a partial match of it is over, but after `reached`,
+  // the time that it has been advanced to and at which more events may come.
+  void UpdateTimer(KeyMatches& matches, int64_t reached, KeyTimers& timers) {
     const bool timed = matcher_.has_deadlines() || matches.timer() != INT64_MAX;
-    if (timed && !timers_as_flink_) MoveTimer(matches, timers);
+    if (timed && !timers_as_flink_) MoveTimer(matches, reached, timers);
     if (matches.empty()) matches.Clear();
   }
-  void MoveTimer(KeyMatches& matches, KeyTimers& timers);
+  void MoveTimer(KeyMatches& matches, int64_t reached, KeyTimers& timers);
+  // Whether the key has been advanced to `timestamp`, where the timers are Flink's.
+  bool ReachedAsFlink(const KeyMatches& matches, int64_t timestamp) const;
   // Registers what Flink does: timers at every event and at the end of the windows that start with it.
   void RegisterAsFlink(KeyMatches& matches, int64_t timestamp, KeyTimers& timers);
 
   Matcher matcher_;
   const TimeMode time_mode_;
+  const bool each_event_advances_;
   const bool exact_timestamps_;
   const bool timers_as_flink_;
   int64_t event_count_ = 0;

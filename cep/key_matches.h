@@ -30,7 +30,7 @@ class KeyMatches {
   // Starts loading what will be asked for into the cache.
   void Prefetch() const { chains_.Prefetch(); }
 
-  // When the key's timer is due; INT64_MAX: it has none.
+  // When the key's timer is due, which is before any event finds something over; INT64_MAX: it has none.
   int64_t timer() const { return timer_; }
   void set_timer(int64_t timestamp) { timer_ = timestamp; }
 

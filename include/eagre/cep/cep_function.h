@@ -38,6 +38,7 @@ class CepFunction final : public KeyedProcessFunction<K, T, Out>,
   Status Open(RuntimeContext& context) override {
     Metrics metrics(context);
     settings_.report_timeouts = handlers_.on_timeout != nullptr;
+    settings_.each_event_advances = processing_time() && !waiting_;
     core_ =
         std::make_shared<cep::CepCore>(automaton_, cep::kEventTypeOf<T>, settings_, context.config(), metrics, pieces_);
     match_ = std::make_shared<Match<T>>(automaton_->stages());

@@ -19,6 +19,7 @@ class Maker {
     CaseSpec spec;
     spec.processing_time = Chance(20);
     spec.exact_timestamps = Chance(30);
+    spec.ordered = Chance(25);
     const int stages = Between(1, 4);
     for (int i = 0; i < stages; ++i) spec.stages.push_back(Stage(i == 0, 0, i == stages - 1));
     if (Chance(60)) {
@@ -90,6 +91,7 @@ class Maker {
 
   void MakeSteps(CaseSpec& spec) {
     const int events = Between(3, 14);
+    const int longest_pause = Chance(30) ? 1 : 3;
     int64_t time = 1;
     for (int i = 0; i < events; ++i) {
       StepSpec step;
@@ -99,7 +101,7 @@ class Maker {
                           .price = static_cast<double>(Between(1, 5))};
       step.event.timestamp = time + (Chance(20) ? -Between(0, 3) : 0);
       spec.steps.push_back(step);
-      time += Between(0, 3);
+      time += Between(0, longest_pause);
       if (Chance(30)) spec.steps.push_back(Step(StepSpec::Kind::kTime, time - Between(0, 2)));
       if (Chance(10)) spec.steps.push_back(Step(StepSpec::Kind::kRestore, 0));
     }
@@ -226,9 +228,9 @@ EventPattern BuildPattern(const CaseSpec& spec) {
 }
 
 std::string TextOf(const CaseSpec& spec) {
-  std::string text =
-      fmt::format("skip {} {}{}{}{}\n", spec.skip, spec.skip_stage, spec.throw_on_miss ? " throw" : "",
-                  spec.processing_time ? ", processing time" : "", spec.exact_timestamps ? ", exact timestamps" : "");
+  std::string text = fmt::format("skip {} {}{}{}{}{}\n", spec.skip, spec.skip_stage, spec.throw_on_miss ? " throw" : "",
+                                 spec.processing_time ? ", processing time" : "",
+                                 spec.exact_timestamps ? ", exact timestamps" : "", spec.ordered ? ", ordered" : "");
   for (const StageSpec& stage : spec.stages) text += "  " + StageText(stage) + "\n";
   for (const StepSpec& step : spec.steps) {
     switch (step.kind) {
@@ -261,7 +263,8 @@ CaseSpec Shrink(CaseSpec spec, const std::function<bool(const CaseSpec&)>& fails
       candidate.stages = std::move(stages);
       attempt(candidate);
     });
-    for (bool CaseSpec::*flag : {&CaseSpec::throw_on_miss, &CaseSpec::processing_time, &CaseSpec::exact_timestamps}) {
+    for (bool CaseSpec::*flag :
+         {&CaseSpec::throw_on_miss, &CaseSpec::processing_time, &CaseSpec::exact_timestamps, &CaseSpec::ordered}) {
       CaseSpec candidate = current;
       if (!std::exchange(candidate.*flag, false)) continue;
       attempt(candidate);

@@ -42,6 +42,7 @@ struct CaseSpec {
   bool throw_on_miss = false;
   bool processing_time = false;
   bool exact_timestamps = false;
+  bool ordered = false;  // events of one time, by their price
   std::vector<StepSpec> steps;
 };
 

@@ -44,6 +44,10 @@ struct OperatorSetup {
   bool pages = false;
 };
 
+bool LessInPrice(const vectors::VectorEvent& a, const vectors::VectorEvent& b) {
+  return a.price < b.price;
+}
+
 int64_t StartOfTime(const CaseSpec& spec) {
   return spec.processing_time ? 0 : INT64_MIN;
 }
@@ -74,12 +78,21 @@ class ReferenceRun {
   bool RunStep(const StepSpec& step) {
     switch (step.kind) {
       case StepSpec::Kind::kRestore: time_ = spec_.processing_time ? time_ : INT64_MIN; return true;
-      case StepSpec::Kind::kEvent:
-        if (spec_.processing_time) return MatcherOf(step.event).Event(step.event.event, time_, time_);
-        if (step.event.timestamp > time_) waiting_.push_back(step.event);
-        return true;
+      case StepSpec::Kind::kEvent: return spec_.processing_time ? ArriveNow(step.event) : Arrive(step.event);
       case StepSpec::Kind::kTime: return AdvanceTo(step.time);
     }
+    return true;
+  }
+
+  bool Arrive(const TimedEvent& event) {
+    if (event.timestamp > time_) waiting_.push_back(event);
+    return true;
+  }
+
+  // Without an order each event is a moment of its own.
+  bool ArriveNow(const TimedEvent& event) {
+    if (!spec_.ordered) return MatcherOf(event).Advance(time_) && MatcherOf(event).Event(event.event, time_, time_);
+    waiting_.push_back({event.event, time_});
     return true;
   }
 
@@ -87,12 +100,20 @@ class ReferenceRun {
     // A watermark that does not rise is none; the clock never goes back.
     if (time < time_) return true;
     time_ = time;
-    std::stable_sort(waiting_.begin(), waiting_.end(),
-                     [](const TimedEvent& a, const TimedEvent& b) { return a.timestamp < b.timestamp; });
-    while (!waiting_.empty() && waiting_.front().timestamp <= time) {
+    std::stable_sort(waiting_.begin(), waiting_.end(), [this](const TimedEvent& a, const TimedEvent& b) {
+      return a.timestamp != b.timestamp ? a.timestamp < b.timestamp : spec_.ordered && LessInPrice(a.event, b.event);
+    });
+    // The moment at hand is over only when the clock shows the next.
+    const int64_t last = spec_.processing_time ? time - 1 : time;
+    std::map<std::string, int64_t> reached;
+    while (!waiting_.empty() && waiting_.front().timestamp <= last) {
       const TimedEvent event = waiting_.front();
       waiting_.erase(waiting_.begin());
-      if (!MatcherOf(event).Event(event.event, event.timestamp, 0)) return false;
+      ReferenceMatcher& matcher = MatcherOf(event);
+      const auto [at, first] = reached.try_emplace(KeyOf(event), event.timestamp);
+      const bool advances = first || std::exchange(at->second, event.timestamp) != event.timestamp;
+      if (advances && !matcher.Advance(event.timestamp)) return false;
+      if (!matcher.Event(event.event, event.timestamp, 0)) return false;
     }
     for (auto& [key, matcher] : keys_) {
       if (!matcher.Advance(time)) return false;
@@ -100,8 +121,9 @@ class ReferenceRun {
     return true;
   }
 
+  static std::string KeyOf(const TimedEvent& event) { return fmt::format("{}", event.event.id); }
   ReferenceMatcher& MatcherOf(const TimedEvent& event) {
-    return keys_.try_emplace(fmt::format("{}", event.event.id), automaton_, spec_.exact_timestamps).first->second;
+    return keys_.try_emplace(KeyOf(event), automaton_, spec_.exact_timestamps).first->second;
   }
 
   const CaseSpec& spec_;
@@ -156,6 +178,7 @@ class OperatorRun {
                                 .timeouts = true,
                                 .config = {{"cep.exact-timeout-timestamps", spec.exact_timestamps ? "true" : "false"}}};
     options.backend = [backend = setup.backend] { return NewBackend(backend); };
+    if (spec.ordered) options.less = LessInPrice;
     if (setup.pages) {
       options.settings.cells_in_row = 0;
       options.settings.page_shift = CellArena::kMinPageShift;

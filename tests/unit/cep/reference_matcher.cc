@@ -87,7 +87,6 @@ void ReferenceMatcher::Process(const Partial& partial, bool start, const Taken& 
 }
 
 bool ReferenceMatcher::Event(const VectorEvent& event, int64_t timestamp, int64_t processing_time) {
-  if (!Advance(timestamp)) return false;
   const Taken taken{0, event, {timestamp, arrivals_++}};
   std::vector<Partial> next;
   for (const Partial& partial : partials_) {

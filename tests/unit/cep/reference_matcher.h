@@ -26,7 +26,7 @@ class ReferenceMatcher {
   ReferenceMatcher(std::shared_ptr<const Automaton> automaton, bool exact_timestamps)
       : automaton_(std::move(automaton)), exact_timestamps_(exact_timestamps) {}
 
-  // False when a skip strategy misses its stage.
+  // An event at the time that was last advanced to. False when a skip strategy misses its stage.
   bool Event(const vectors::VectorEvent& event, int64_t timestamp, int64_t processing_time);
   bool Advance(int64_t timestamp);
 
