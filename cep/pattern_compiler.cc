@@ -11,6 +11,17 @@
 
 namespace eagre::cep {
 
+namespace {
+
+constexpr size_t kMaxStates = UINT16_MAX;
+
+// Of one repetition of a single stage, at the least.
+size_t LeastStatesOf(const Stage& stage) {
+  return stage.contiguity == Contiguity::kNotFollowedBy ? 0 : 1;
+}
+
+}  // namespace
+
 class PatternCompiler {
  public:
   explicit PatternCompiler(const PatternDescription& pattern)
@@ -36,6 +47,8 @@ class PatternCompiler {
   State& state(StateId id) { return automaton_->states_[id]; }
 
   Status CheckStages();
+  Status CheckSize(const PatternDescription& pattern, size_t& states);
+  static Status TooManyStates(const Stage& stage);
   Status CheckNames(const PatternDescription& pattern, std::set<std::string>& names);
   Status CheckLoops(const PatternDescription& pattern);
   static bool CanBeEmpty(const PatternDescription& pattern);
@@ -76,7 +89,7 @@ class PatternCompiler {
   StateId AddState(StateKind kind, const std::string& name, StageId stage);
   StateId AddTakingState(StateKind kind, bool takes);
   void AddEdge(StateId from, EdgeKind kind, StateId to, FormulaId condition) {
-    state(from).edges.push_back({kind, to, condition});
+    if (status_.ok()) state(from).edges.push_back({kind, to, condition});
   }
   StageId StageIdOf(const std::string& name) const;
   std::string UniqueName(const std::string& name);
@@ -92,7 +105,8 @@ class PatternCompiler {
   // Of states whose edges were restricted by a greedy loop before them: what they were before.
   std::map<StateId, StateId> unrestricted_;
   std::set<std::string> used_names_;
-  Status status_;
+  std::map<std::string, int> next_number_;  // for a further state of the name
+  Status status_;                           // once there are too many states nothing is built any more
 };
 
 StatusOr<std::shared_ptr<const Automaton>> PatternCompiler::Run() {
@@ -121,20 +135,43 @@ Status PatternCompiler::CheckStages() {
   if (pattern_.stages().empty()) return FailedPrecondition("a pattern needs a stage: start with Begin()");
   std::set<std::string> names;
   EAGRE_RETURN_IF_ERROR(CheckNames(pattern_, names));
-  const std::string& target = pattern_.skip_strategy().stage();
-  if (!target.empty()) {
+  const AfterMatchSkipStrategy::Kind skip = pattern_.skip_strategy().kind();
+  if (skip == AfterMatchSkipStrategy::Kind::kSkipToFirst || skip == AfterMatchSkipStrategy::Kind::kSkipToLast) {
+    const std::string& target = pattern_.skip_strategy().stage();
     const bool found = std::any_of(pattern_.stages().begin(), pattern_.stages().end(),
-                                   [&](const Stage& stage) { return stage.name == target; });
+                                   [&](const Stage& stage) { return stage.group == nullptr && stage.name == target; });
     if (!found) {
       return FailedPrecondition(
           "the skip strategy names stage '{}', which the pattern does not have at its top level (inside a group does "
-          "not "
-          "count)",
+          "not count)",
           target);
     }
     automaton_->skip_stage_ = StageIdOf(target);
   }
-  return CheckLoops(pattern_);
+  EAGRE_RETURN_IF_ERROR(CheckLoops(pattern_));
+  size_t states = 1;
+  return CheckSize(pattern_, states);
+}
+
+// Adds the fewest states that the pattern can have to `states`: what has far too many is never built.
+Status PatternCompiler::CheckSize(const PatternDescription& pattern, size_t& states) {
+  for (const Stage& stage : pattern.stages()) {
+    size_t once = 0;
+    if (stage.group == nullptr) {
+      once = LeastStatesOf(stage);
+    } else {
+      EAGRE_RETURN_IF_ERROR(CheckSize(*stage.group, once));
+    }
+    const size_t repetitions = static_cast<size_t>(stage.to) + (stage.quantifier == Quantifier::kLooping ? 1 : 0);
+    states += once * repetitions;
+    if (states > kMaxStates) return TooManyStates(stage);
+  }
+  return OkStatus();
+}
+
+Status PatternCompiler::TooManyStates(const Stage& stage) {
+  return FailedPrecondition("{}: with it the pattern has more than {} states; use smaller Times() or less nesting",
+                            stage.Text(), kMaxStates);
 }
 
 Status PatternCompiler::CheckNames(const PatternDescription& pattern, std::set<std::string>& names) {
@@ -204,17 +241,15 @@ StageId PatternCompiler::StageIdOf(const std::string& name) const {
 
 std::string PatternCompiler::UniqueName(const std::string& name) {
   std::string candidate = name;
-  for (int i = 0; !used_names_.insert(candidate).second; ++i) candidate = fmt::format("{}:{}", name, i);
+  int& number = next_number_[name];
+  while (!used_names_.insert(candidate).second) candidate = fmt::format("{}:{}", name, number++);
   return candidate;
 }
 
 StateId PatternCompiler::AddState(StateKind kind, const std::string& name, StageId stage) {
   std::vector<State>& states = automaton_->states_;
-  if (states.size() >= UINT16_MAX) {
-    if (status_.ok()) {
-      status_ =
-          FailedPrecondition("the pattern has more than {} states; use smaller Times() or less nesting", UINT16_MAX);
-    }
+  if (states.size() >= kMaxStates) {
+    if (status_.ok()) status_ = TooManyStates(current());
     return static_cast<StateId>(states.size() - 1);
   }
   states.push_back({.kind = kind, .stage = stage, .name = UniqueName(name)});
@@ -238,6 +273,7 @@ StateId PatternCompiler::AddTakingState(StateKind kind, bool takes) {
 }
 
 StateId PatternCompiler::Copy(StateId original) {
+  if (!status_.ok()) return original;
   const State from = state(original);
   const StateId copy = AddState(from.kind, from.name.substr(0, from.name.find(':')), from.stage);
   for (const Edge& edge : from.edges) {
@@ -326,7 +362,7 @@ void PatternCompiler::AddStopOfFollowing(StateId from) {
 }
 
 StateId PatternCompiler::WithoutNots(StateId sink) {
-  if (!current().optional) return sink;
+  if (!current().optional || !status_.ok()) return sink;
   const std::vector<NotStage> nots = ActiveNots();
   if (nots.empty()) return sink;
   const State from = state(sink);
@@ -384,6 +420,7 @@ StateId PatternCompiler::BuildNotNext(StateId sink) {
 }
 
 StateId PatternCompiler::BuildStage(StateId sink) {
+  if (!status_.ok()) return sink;
   const Stage& stage = current();
   StateId first = 0;
   if (stage.quantifier == Quantifier::kLooping) {
@@ -411,11 +448,11 @@ StateId PatternCompiler::BuildTimes(StateId sink, StateId bypass) {
   }
   if (stage.greedy && stage.from != stage.to) RestrictToEventsNotTaken(sink, take);
   StateId first = sink;
-  for (int i = stage.from; i < stage.to; ++i) {
+  for (int i = stage.from; i < stage.to && status_.ok(); ++i) {
     first = BuildSingle(first, bypass, take, inner_ignore, true);
     AddStopOfFollowing(first);
   }
-  for (int i = 1; i < stage.from; ++i) {
+  for (int i = 1; i < stage.from && status_.ok(); ++i) {
     first = BuildSingle(first, bypass, take, inner_ignore, false);
     AddStopOfFollowing(first);
   }

@@ -34,8 +34,11 @@ void PatternDescription::Add(Contiguity contiguity, std::string name) {
                       "optional one is missing. Use two patterns, one with and one without it",
                       stage.Text(), last().Text()));
   }
+  if (stage.name.empty()) {
+    Refuse(InvalidArgument("the {} has an empty name: a stage needs a name, under which a match has its events",
+                           stages_.empty() ? "first stage" : "stage after " + last().Text()));
+  }
   stages_.push_back(std::move(stage));
-  if (last().name.empty()) Refuse(InvalidArgument("a stage needs a name"));
 }
 
 void PatternDescription::AddGroup(Contiguity contiguity, PatternDescription group) {
@@ -99,6 +102,7 @@ void PatternDescription::SetTimes(Quantifier quantifier, int from, int to, std::
   if (to < from) {
     return Refuse(InvalidArgument("{}: {} needs an upper bound of at least {}, not {}", last().Text(), call, from, to));
   }
+  last().optional = false;
   last().quantifier = quantifier;
   last().from = from;
   last().to = to;

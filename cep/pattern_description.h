@@ -61,10 +61,12 @@ struct Stage {
   std::string Text() const;
 };
 
-// A value.
+// A value. What is moved from stays what it was.
 class PatternDescription {
  public:
   explicit PatternDescription(AfterMatchSkipStrategy skip) : skip_(std::move(skip)) {}
+  PatternDescription(const PatternDescription&) = default;
+  PatternDescription& operator=(const PatternDescription&) = default;
 
   // A new stage, or a group, which every later call is about until the next one is added.
   void Add(Contiguity contiguity, std::string name);
@@ -73,6 +75,7 @@ class PatternDescription {
   void Where(FormulaPtr condition);
   void Or(FormulaPtr condition);
   void Until(FormulaPtr condition);
+  // A quantifier forgets an Optional() before it.
   void OneOrMore(std::optional<int64_t> window_ms);
   void Times(int times, std::optional<int64_t> window_ms);
   void Times(int from, int to, std::optional<int64_t> window_ms);

@@ -97,6 +97,7 @@ class Pattern {
   Pattern& TimesOrMore(int times, std::optional<Duration> gap = {}) {
     return description_.TimesOrMore(times, Ms(gap)), *this;
   }
+  /// The stage may be left out. Belongs behind the quantifier, which forgets an Optional() before it.
   Pattern& Optional() { return description_.Optional(), *this; }
   /// As many repetitions as can be; matters only if another stage follows.
   Pattern& Greedy() { return description_.Greedy(), *this; }

@@ -41,7 +41,8 @@ TEST(PatternTest, AMistakeNamesTheStageAndTheRule) {
               AllOf(HasSubstr("stage 'b'"), HasSubstr("stage 'a', which is optional")));
   EXPECT_THAT(Refusal(ReadingPattern::Begin("a").FollowedBy("a")), HasSubstr("stage 'a': the name is taken"));
   EXPECT_THAT(Refusal(ReadingPattern::Begin("a").NotFollowedBy("b")), HasSubstr("needs a window"));
-  EXPECT_THAT(Refusal(ReadingPattern::Begin("")), HasSubstr("a stage needs a name"));
+  EXPECT_THAT(Refusal(ReadingPattern::Begin("")), HasSubstr("the first stage has an empty name"));
+  EXPECT_THAT(Refusal(ReadingPattern::Begin("a").Next("")), HasSubstr("the stage after stage 'a' has an empty name"));
 }
 
 TEST(PatternTest, TheFirstMistakeStands) {
@@ -73,6 +74,10 @@ TEST(PatternTest, SkippingNeedsAStageOfTheTopLevel) {
   const auto skip = AfterMatchSkipStrategy::SkipToLast("inner");
   EXPECT_THAT(Refusal(ReadingPattern::Begin(ReadingPattern::Begin("inner"), skip)), HasSubstr("'inner'"));
   EXPECT_EQ(Refusal(ReadingPattern::Begin("inner", skip)), "");
+  for (const auto& nowhere : {AfterMatchSkipStrategy::SkipToFirst(""), AfterMatchSkipStrategy::SkipToLast("")}) {
+    EXPECT_THAT(Refusal(ReadingPattern::Begin("a", nowhere)), HasSubstr("the skip strategy names stage ''"));
+    EXPECT_THAT(Refusal(ReadingPattern::Begin(ReadingPattern::Begin("a"), nowhere)), HasSubstr("stage ''"));
+  }
 }
 
 TEST(PatternTest, WindowsOfStagesMustFitIntoThePattern) {
@@ -82,10 +87,41 @@ TEST(PatternTest, WindowsOfStagesMustFitIntoThePattern) {
   EXPECT_THAT(Refusal(pattern.Within(milliseconds(5))), AllOf(HasSubstr("stage 'b'"), HasSubstr("10 ms")));
 }
 
-TEST(PatternTest, AStageThatIsOptionalStaysSoWhenItIsRepeated) {
-  const auto automaton = cep::Automaton::Compile(ReadingPattern::Begin("a").Optional().OneOrMore().description());
-  ASSERT_TRUE(automaton.ok());
-  EXPECT_TRUE((*automaton)->can_be_empty());
+TEST(PatternTest, AQuantifierForgetsAnOptionalBeforeIt) {
+  const auto can_be_empty = [](const ReadingPattern& pattern) {
+    const auto automaton = cep::Automaton::Compile(pattern.description());
+    EXPECT_TRUE(automaton.ok()) << Refusal(pattern);
+    return automaton.ok() && (*automaton)->can_be_empty();
+  };
+  EXPECT_FALSE(can_be_empty(ReadingPattern::Begin("a").Optional().OneOrMore()));
+  EXPECT_FALSE(can_be_empty(ReadingPattern::Begin("a").Optional().Times(2)));
+  EXPECT_TRUE(can_be_empty(ReadingPattern::Begin("a").Optional().TimesOrMore(1).Optional()));
+  EXPECT_TRUE(can_be_empty(ReadingPattern::Begin("a").Optional().Times(0, 2)));
+  EXPECT_EQ(Refusal(ReadingPattern::Begin("a").Optional().OneOrMore().NotNext("b").Next("c")), "");
+}
+
+TEST(PatternTest, APatternWithTooManyStatesIsRefusedAtOnce) {
+  EXPECT_THAT(Refusal(ReadingPattern::Begin("a").FollowedBy("b").Times(2'000'000'000)),
+              AllOf(HasSubstr("stage 'b'"), HasSubstr("more than 65535 states")));
+  EXPECT_THAT(Refusal(ReadingPattern::Begin("a").TimesOrMore(65'535)), HasSubstr("stage 'a'"));
+  // What is optional takes two states each time.
+  EXPECT_THAT(Refusal(ReadingPattern::Begin("a").Times(1, 40'000).FollowedBy("b")), HasSubstr("stage 'a'"));
+  ReadingPattern nested = ReadingPattern::Begin("a").Next("b");
+  for (int i = 0; i < 30; ++i) nested = ReadingPattern::Begin(nested).Times(2);
+  EXPECT_THAT(Refusal(nested), AllOf(HasSubstr("'a', 'b'"), HasSubstr("more than 65535 states")));
+}
+
+TEST(PatternTest, APatternMayHaveManyStates) {
+  EXPECT_EQ(Refusal(ReadingPattern::Begin("a").Times(60'000).NotFollowedBy("b").FollowedBy("c")), "");
+  EXPECT_EQ(Refusal(ReadingPattern::Begin(ReadingPattern::Begin("a").NotFollowedBy("b").FollowedBy("c")).Times(30'000)),
+            "");
+}
+
+TEST(PatternTest, WhatIsMovedFromStaysAPattern) {
+  ReadingPattern pattern = ReadingPattern::Begin("a");
+  const ReadingPattern moved = std::move(pattern);
+  EXPECT_EQ(Refusal(moved), "");
+  EXPECT_EQ(Refusal(pattern), "");  // NOLINT(bugprone-use-after-move)
 }
 
 }  // namespace
