@@ -68,7 +68,9 @@ class MatchRun final : public cep::MatchListener {
   Status RunStep(object step, std::string& failure) {
     if (const auto processing_time = Number(step, "proctime")) processing_time_ = *processing_time;
     if (Flag(step, "reset_changed")) changed_ = false;
-    const size_t matches_before = matches_.size();
+    matches_before_.push_back(matches_.size());
+    const auto from_step = static_cast<size_t>(Number(step, "from_step").value_or(matches_before_.size() - 1));
+    if (from_step >= matches_before_.size()) return InvalidArgument("from_step {} is yet to come", from_step);
     const size_t timeouts_before = timeouts_.size();
     const std::string action = Text(step, "do");
     if (action == "advance") {
@@ -78,7 +80,7 @@ class MatchRun final : public cep::MatchListener {
     } else {
       EAGRE_RETURN_IF_ERROR(RunEvent(events_[*Number(step, "e")], action == "event"));
     }
-    failure = Check(step, matches_before);
+    failure = Check(step, matches_before_[from_step]);
     if (const auto partials = Number(step, "partials"); failure.empty() && partials) failure = CheckPartials(*partials);
     bool changed = false;
     if (failure.empty() && step["changed"].get(changed) == simdjson::SUCCESS && changed != changed_) {
@@ -124,7 +126,8 @@ class MatchRun final : public cep::MatchListener {
     if (const auto order = Array(*expect, "stage_order")) {
       std::vector<std::string> stages;
       std::vector<std::string> expected;
-      for (const auto& [stage, events] : found.at(0)) stages.push_back(stage);
+      if (found.empty()) return "stage_order: there is no match";
+      for (const auto& [stage, events] : found[0]) stages.push_back(stage);
       for (element stage : *order) expected.emplace_back(stage.get_string().value());
       if (std::string difference = Difference(expected, stages, true); !difference.empty()) return difference;
     }
@@ -187,6 +190,7 @@ class MatchRun final : public cep::MatchListener {
   bool changed_ = false;
   std::vector<StageEvents> found_;  // by the call at hand
   std::vector<StageEvents> matches_;
+  std::vector<size_t> matches_before_;  // each step
   std::vector<std::string> timeouts_;
 };
 

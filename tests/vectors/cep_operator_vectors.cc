@@ -1,5 +1,6 @@
 // Kind `operator`: the sort and the pattern's operator, in all modes of the harness.
 #include <algorithm>
+#include <charconv>
 #include <set>
 
 #include "cep/automaton.h"
@@ -11,21 +12,20 @@ namespace eagre::vectors {
 namespace {
 
 std::function<bool(const VectorEvent&, const VectorEvent&)> ReadComparator(object vector) {
-  const std::vector<element> fields = Elements(vector, "comparator");
-  if (fields.empty()) return nullptr;
   struct Field {
-    std::shared_ptr<const Expression> value;
+    std::string name;
     bool descending;
   };
   std::vector<Field> order;
-  for (element item : fields) {
+  for (element item : Elements(vector, "comparator")) {
     object field = item.get_object();
-    order.push_back({*ParseExpression(Text(field, "field")), Flag(field, "desc")});
+    order.push_back({Text(field, "field"), Flag(field, "desc")});
   }
+  if (order.empty()) return nullptr;
   return [order](const VectorEvent& a, const VectorEvent& b) {
     for (const Field& field : order) {
-      const Value left = field.value->Evaluate({.event = &a});
-      const Value right = field.value->Evaluate({.event = &b});
+      const Value left = FieldOf(a, field.name);
+      const Value right = FieldOf(b, field.name);
       if (left != right) return field.descending ? right < left : left < right;
     }
     return false;
@@ -79,7 +79,8 @@ class OperatorRun {
 
   static RigOptions OptionsOf(object vector) {
     RigOptions options{.processing_time = Text(vector, "time") == "processing",
-                       .keyed = Text(vector, "key") == "id",
+                       .keyed = !Text(vector, "key").empty(),
+                       .key_field = Text(vector, "key"),
                        .late_output = Flag(vector, "late_output"),
                        .timeouts = Flag(vector, "handle_timeouts"),
                        .less = ReadComparator(vector),
@@ -114,15 +115,26 @@ class OperatorRun {
     return std::string();
   }
 
-  static std::string KeyText(element key) {
+  // As the rig writes keys.
+  std::string KeyText(element key) const {
+    double number = 0;
     std::string_view text;
-    return key.get(text) == simdjson::SUCCESS ? std::string(text) : fmt::format("{}", key.get_double().value());
+    if (key.get(text) == simdjson::SUCCESS) return KeyText(text);
+    return key.get(number) == simdjson::SUCCESS ? fmt::format("{}", number) : "null";
+  }
+  std::string KeyText(std::string_view key) const {
+    const std::string field = Text(vector_, "key");
+    double number = 0;
+    const bool numeric = field == "id" || field == "price" || field == "volume";
+    const auto [end, failure] = std::from_chars(key.data(), key.data() + key.size(), number);
+    const bool whole = failure == std::errc() && end == key.data() + key.size();
+    return numeric && whole ? fmt::format("{}", number) : std::string(key);
   }
 
   std::string Check(object step) {
     if (const std::optional<object> buffered = Object(step, "buffered")) {
       for (const auto& [key, count] : *buffered) {
-        const size_t actual = rig_.Buffered(std::string(key));
+        const size_t actual = rig_.Buffered(KeyText(key));
         if (actual != count.get_uint64().value()) {
           return fmt::format("buffered of key '{}': expected {}, got {}", std::string(key), count.get_uint64().value(),
                              actual);
@@ -131,7 +143,7 @@ class OperatorRun {
     }
     if (const std::optional<object> holds = Object(step, "holds_partials")) {
       for (const auto& [key, expected] : *holds) {
-        if (rig_.HoldsPartials(std::string(key)) != expected.get_bool().value()) {
+        if (rig_.HoldsPartials(KeyText(key)) != expected.get_bool().value()) {
           return fmt::format("key '{}' is to hold partial matches: {}", std::string(key), expected.get_bool().value());
         }
       }
@@ -206,6 +218,8 @@ class OperatorRun {
   static std::string ExpectedValue(element value) {
     double number = 0;
     if (value.get(number) == simdjson::SUCCESS) return TextOf(Value(number));
+    bool truth = false;
+    if (value.get(truth) == simdjson::SUCCESS) return TextOf(Value(truth));
     std::string_view text;
     return TextOf(value.get(text) == simdjson::SUCCESS ? Value(std::string(text)) : Value());
   }

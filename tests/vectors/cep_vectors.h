@@ -1,8 +1,8 @@
 // Runs the CEP vectors (cep/SCHEMA.md) against Eagre.
 #pragma once
 
+#include <functional>
 #include <string>
-#include <vector>
 
 #include "base/status.h"
 #include "tests/vectors/vector_reader.h"
@@ -26,10 +26,14 @@ struct VectorReport {
   Outcome outcome;
 };
 
-// All vectors of all files in `directory` (not below it), in the order of files' names. A failure: it cannot be read.
-StatusOr<std::vector<VectorReport>> RunCepVectors(const std::string& directory);
+using ReportVector = std::function<void(const VectorReport&)>;
 
-// One vector of each kind.
+// Runs all vectors of all files in `directory` (not below it), in the order of files' names, and reports each as soon
+// as its outcome is known. What is not a vector fails in its place, and so does a file that cannot be read. A failure:
+// the directory cannot be read.
+Status RunCepVectors(const std::string& directory, const ReportVector& report);
+
+// One vector of each kind, whose form is right (vector_check.h).
 Outcome RunMatchVector(object vector);
 Outcome RunRejectVector(object vector);
 Outcome RunCompileVector(object vector);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "eagre/operators/sort_operator.h"
+#include "tests/vectors/vector_expression.h"
 
 namespace eagre::vectors {
 namespace {
@@ -55,7 +56,10 @@ OperatorRig::OperatorRig(std::shared_ptr<const cep::Automaton> automaton, RigOpt
 }
 
 std::string OperatorRig::KeyOf(const VectorEvent& event) const {
-  return options_.keyed ? fmt::format("{}", event.id) : "";
+  if (!options_.keyed) return "";
+  const Value key = FieldOf(event, options_.key_field);
+  const auto* text = std::get_if<std::string>(&key);
+  return text != nullptr ? *text : TextOf(key);
 }
 
 Status OperatorRig::Open() {

@@ -29,7 +29,8 @@ EAGRE_RECORD(FoundMatch, stages, events, timestamp, processing_time);
 
 struct RigOptions {
   bool processing_time = false;
-  bool keyed = false;  // by id
+  bool keyed = false;
+  std::string key_field = "id";  // where keyed
   bool late_output = false;
   bool timeouts = false;
   std::function<bool(const VectorEvent&, const VectorEvent&)> less;
@@ -59,6 +60,9 @@ class OperatorRig {
   std::vector<Output> TakeTimeouts();
   std::vector<TimedEvent> TakeLate();
 
+  // The key of an event as the calls below take it: numbers in their shortest form, "null" for none.
+  std::string KeyOf(const VectorEvent& event) const;
+
   // Events of the key that wait for their time.
   size_t Buffered(const std::string& key);
   // Whether the key holds an event of a live or withheld match.
@@ -74,7 +78,6 @@ class OperatorRig {
   using PatternOperator = KeyedProcessOperator<std::string, VectorEvent, FoundMatch,
                                                internal::CepFunction<std::string, VectorEvent, FoundMatch>>;
 
-  std::string KeyOf(const VectorEvent& event) const;
   Status Open();
   Status PushToSort(const TimedEvent& event);
   Status DrainSort();

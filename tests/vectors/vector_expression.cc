@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <cmath>
-#include <cstdlib>
 #include <utility>
+
+#include "tests/vectors/form_check.h"
 
 namespace eagre::vectors {
 namespace {
@@ -26,24 +28,12 @@ class Constant final : public Expression {
   Value value_;
 };
 
-Value FieldOf(const VectorEvent* event, const std::string& field) {
-  if (event == nullptr) return {};
-  if (field == "id") return event->id;
-  if (field == "name") return event->name;
-  if (field == "price") return event->price;
-  if (field == "type") return event->type;
-  if (field == "volume" && event->volume) return *event->volume;
-  return {};
-}
-
-bool IsField(std::string_view name) {
-  return name == "id" || name == "name" || name == "price" || name == "volume" || name == "type";
-}
-
 class Field final : public Expression {
  public:
   explicit Field(std::string name) : name_(std::move(name)) {}
-  Value Evaluate(const Scope& scope) const override { return FieldOf(scope.event, name_); }
+  Value Evaluate(const Scope& scope) const override {
+    return scope.event == nullptr ? Value() : FieldOf(*scope.event, name_);
+  }
   bool iterative() const override { return false; }
 
  private:
@@ -66,36 +56,50 @@ class Unary final : public Expression {
   ExpressionPtr operand_;
 };
 
-class Binary final : public Expression {
+// Operators of one level, from left to right: a long chain is not a deep tree.
+class Chain final : public Expression {
  public:
-  Binary(std::string op, ExpressionPtr left, ExpressionPtr right)
-      : op_(std::move(op)), left_(std::move(left)), right_(std::move(right)) {}
-  bool iterative() const override { return left_->iterative() || right_->iterative(); }
+  explicit Chain(ExpressionPtr first) : first_(std::move(first)) {}
+  void Add(std::string_view op, ExpressionPtr operand) { rest_.push_back({op, std::move(operand)}); }
 
+  bool iterative() const override {
+    return first_->iterative() ||
+           std::any_of(rest_.begin(), rest_.end(), [](const Link& link) { return link.operand->iterative(); });
+  }
   Value Evaluate(const Scope& scope) const override {
-    const Value left = left_->Evaluate(scope);
-    if (op_ == "&&") return IsTrue(left) && IsTrue(right_->Evaluate(scope));
-    if (op_ == "||") return IsTrue(left) || IsTrue(right_->Evaluate(scope));
-    const Value right = right_->Evaluate(scope);
-    if (op_ == "==") return left == right;
-    if (op_ == "!=") return left != right;
-    const bool ordering = op_[0] == '<' || op_[0] == '>';
-    if (left.index() == 0 || right.index() == 0) return ordering ? Value(false) : Value();
-    if (ordering) return Ordered(left, right);
-    const double* a = std::get_if<double>(&left);
-    const double* b = std::get_if<double>(&right);
-    return a != nullptr && b != nullptr ? Value(Arithmetic(*a, *b)) : Value();
+    Value value = first_->Evaluate(scope);
+    for (const Link& link : rest_) value = Combined(value, link, scope);
+    return value;
   }
 
  private:
-  bool Ordered(const Value& left, const Value& right) const {
-    if (op_ == "<") return left < right;
-    if (op_ == "<=") return left <= right;
-    if (op_ == ">") return left > right;
+  struct Link {
+    std::string_view op;  // one of those that the parser knows
+    ExpressionPtr operand;
+  };
+
+  static Value Combined(const Value& left, const Link& link, const Scope& scope) {
+    const std::string_view op = link.op;
+    if (op == "&&") return IsTrue(left) && IsTrue(link.operand->Evaluate(scope));
+    if (op == "||") return IsTrue(left) || IsTrue(link.operand->Evaluate(scope));
+    const Value right = link.operand->Evaluate(scope);
+    if (op == "==") return left == right;
+    if (op == "!=") return left != right;
+    const bool ordering = op[0] == '<' || op[0] == '>';
+    if (left.index() == 0 || right.index() == 0) return ordering ? Value(false) : Value();
+    if (ordering) return Ordered(op, left, right);
+    const double* a = std::get_if<double>(&left);
+    const double* b = std::get_if<double>(&right);
+    return a != nullptr && b != nullptr ? Value(Arithmetic(op[0], *a, *b)) : Value();
+  }
+  static bool Ordered(std::string_view op, const Value& left, const Value& right) {
+    if (op == "<") return left < right;
+    if (op == "<=") return left <= right;
+    if (op == ">") return left > right;
     return left >= right;
   }
-  double Arithmetic(double a, double b) const {
-    switch (op_[0]) {
+  static double Arithmetic(char op, double a, double b) {
+    switch (op) {
       case '+': return a + b;
       case '-': return a - b;
       case '*': return a * b;
@@ -104,9 +108,8 @@ class Binary final : public Expression {
     }
   }
 
-  std::string op_;
-  ExpressionPtr left_;
-  ExpressionPtr right_;
+  ExpressionPtr first_;
+  std::vector<Link> rest_;
 };
 
 // Over the events taken in a stage: count, sum, first, last.
@@ -121,13 +124,13 @@ class Taken final : public Expression {
     if (function_ == "sum") {
       double sum = 0;
       for (const VectorEvent* event : events) {
-        const Value value = FieldOf(event, field_);
+        const Value value = FieldOf(*event, field_);
         if (const double* number = std::get_if<double>(&value)) sum += *number;
       }
       return sum;
     }
     if (events.empty()) return {};
-    return FieldOf(function_ == "first" ? events.front() : events.back(), field_);
+    return FieldOf(function_ == "first" ? *events.front() : *events.back(), field_);
   }
 
  private:
@@ -166,14 +169,19 @@ class Parser {
   explicit Parser(std::string_view text) : text_(text) {}
 
   StatusOr<ExpressionPtr> Run() {
+    if (text_.size() > kMaxLength) {
+      return InvalidArgument("an expression of {} characters, where at most {} are read", text_.size(), kMaxLength);
+    }
     ExpressionPtr expression = Level(0);
     SkipSpace();
-    if (error_.empty() && at_ != text_.size()) error_ = "something follows";
-    if (!error_.empty()) return InvalidArgument("'{}', position {}: {}", text_, at_, error_);
-    return expression;
+    if (at_ != text_.size()) Fail("something follows");
+    if (error_.empty()) return expression;
+    return InvalidArgument("'{}', position {}: {}", Shortened(text_), error_at_, error_);
   }
 
  private:
+  static constexpr size_t kMaxLength = 65536;
+  static constexpr size_t kMaxDepth = 200;
   static constexpr std::string_view kOperators[][4] = {{"||"},     {"&&"},         {"==", "!="}, {"<=", ">=", "<", ">"},
                                                        {"+", "-"}, {"*", "/", "%"}};
   static constexpr size_t kLevels = std::size(kOperators);
@@ -187,31 +195,55 @@ class Parser {
     at_ += token.size();
     return true;
   }
+  // The first error counts; nothing is read after it.
   ExpressionPtr Fail(std::string error) {
-    if (error_.empty()) error_ = std::move(error);
+    if (error_.empty()) {
+      error_ = std::move(error);
+      error_at_ = at_;
+      at_ = text_.size();
+    }
     return std::make_shared<Constant>(Value());
   }
 
   ExpressionPtr Level(size_t level) {
     if (level == kLevels) return Prefix();
-    ExpressionPtr left = Level(level + 1);
-    for (;;) {
-      std::string_view found;
-      for (const std::string_view op : kOperators[level]) {
-        if (!op.empty() && Accept(op)) {
-          found = op;
-          break;
-        }
-      }
-      if (found.empty()) return left;
-      left = std::make_shared<Binary>(std::string(found), left, Level(level + 1));
+    ExpressionPtr first = Level(level + 1);
+    std::shared_ptr<Chain> chain;
+    for (std::string_view op = AcceptOperator(level); !op.empty(); op = AcceptOperator(level)) {
+      if (chain == nullptr) chain = std::make_shared<Chain>(first);
+      chain->Add(op, Level(level + 1));
     }
+    return chain != nullptr ? chain : first;
   }
 
+  // None is empty.
+  std::string_view AcceptOperator(size_t level) {
+    for (const std::string_view op : kOperators[level]) {
+      if (!op.empty() && Accept(op)) return op;
+    }
+    return {};
+  }
+
+  // Whatever is nested comes through here.
   ExpressionPtr Prefix() {
-    if (Accept("!")) return std::make_shared<Unary>('!', Prefix());
-    if (Accept("-")) return std::make_shared<Unary>('-', Prefix());
-    return Primary();
+    if (depth_ == kMaxDepth) return Fail(fmt::format("is nested deeper than {} levels", kMaxDepth));
+    ++depth_;
+    ExpressionPtr expression;
+    if (Accept("!")) {
+      expression = std::make_shared<Unary>('!', Prefix());
+    } else if (Accept("-")) {
+      expression = std::make_shared<Unary>('-', Prefix());
+    } else {
+      expression = Primary();
+    }
+    --depth_;
+    return expression;
+  }
+
+  std::string Word() {
+    const size_t start = at_;
+    while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) || text_[at_] == '_')) ++at_;
+    return std::string(text_.substr(start, at_ - start));
   }
 
   std::string Quoted() {
@@ -230,9 +262,7 @@ class Parser {
     if (Accept("'")) return std::make_shared<Constant>(Quoted());
     if (at_ == text_.size()) return Fail("ends early");
     if (std::isdigit(static_cast<unsigned char>(text_[at_]))) return Number();
-    const size_t start = at_;
-    while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) || text_[at_] == '_')) ++at_;
-    const std::string word(text_.substr(start, at_ - start));
+    const std::string word = Word();
     if (word == "true" || word == "false") return std::make_shared<Constant>(word == "true");
     if (word == "null") return std::make_shared<Constant>(Value());
     if (Accept("(")) return Function(word);
@@ -241,9 +271,12 @@ class Parser {
   }
 
   ExpressionPtr Number() {
-    const std::string digits(text_.substr(at_, text_.find_first_not_of("0123456789.", at_) - at_));
-    at_ += digits.size();
-    return std::make_shared<Constant>(std::strtod(digits.c_str(), nullptr));
+    double number = 0;
+    const char* start = text_.data() + at_;
+    const auto [end, failure] = std::from_chars(start, text_.data() + text_.size(), number);
+    if (failure != std::errc()) return Fail("a number that is out of range");
+    at_ += static_cast<size_t>(end - start);
+    return std::make_shared<Constant>(number);
   }
 
   ExpressionPtr Function(const std::string& name) {
@@ -251,11 +284,11 @@ class Parser {
       if (!Accept("'")) return Fail("expected a stage in quotes");
       const std::string stage = Quoted();
       std::string field;
-      if (Accept(",")) {
+      if (name != "count") {
+        if (!Accept(",")) return Fail("expected , and a field of the events");
         SkipSpace();
-        const size_t start = at_;
-        while (at_ < text_.size() && std::isalpha(static_cast<unsigned char>(text_[at_]))) ++at_;
-        field = text_.substr(start, at_ - start);
+        field = Word();
+        if (!IsField(field)) return Fail("'" + field + "' is not a field of the events");
       }
       if (!Accept(")")) return Fail("expected )");
       return std::make_shared<Taken>(name, stage, field);
@@ -268,13 +301,16 @@ class Parser {
     }
     const bool of_time = name == "ts" || name == "ctx_ts" || name == "proctime";
     const bool of_text = name == "contains" || name == "startswith" || name == "endswith";
-    if (!(of_time && arguments.empty()) && !(of_text && arguments.size() == 2)) return Fail("unknown function " + name);
+    if (!of_time && !of_text) return Fail("unknown function " + name);
+    if (arguments.size() != (of_text ? 2 : 0)) return Fail(name + (of_text ? " takes two texts" : " takes nothing"));
     return std::make_shared<Call>(name, std::move(arguments));
   }
 
   std::string_view text_;
   size_t at_ = 0;
+  size_t depth_ = 0;
   std::string error_;
+  size_t error_at_ = 0;
 };
 
 class ExpressionCondition final : public cep::EventCondition {
@@ -298,6 +334,19 @@ class ExpressionCondition final : public cep::EventCondition {
 };
 
 }  // namespace
+
+bool IsField(std::string_view name) {
+  return name == "id" || name == "name" || name == "price" || name == "volume" || name == "type";
+}
+
+Value FieldOf(const VectorEvent& event, std::string_view field) {
+  if (field == "id") return event.id;
+  if (field == "name") return event.name;
+  if (field == "price") return event.price;
+  if (field == "type") return event.type;
+  if (field == "volume" && event.volume) return *event.volume;
+  return {};
+}
 
 std::string TextOf(const VectorEvent& event) {
   return fmt::format("{}({},{},{}{})", event.type, event.id, event.name, event.price,

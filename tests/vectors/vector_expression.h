@@ -36,6 +36,11 @@ class Expression {
   virtual bool iterative() const = 0;
 };
 
+bool IsField(std::string_view name);
+// Null where the event has no such field.
+Value FieldOf(const VectorEvent& event, std::string_view field);
+
+// Refuses texts that are longer, or nested deeper, than can be evaluated without harm.
 StatusOr<std::shared_ptr<const Expression>> ParseExpression(std::string_view text);
 
 // An expression as a condition.
