@@ -75,6 +75,9 @@ void CheckpointCoordinator::OnOpened(StatusOr<CheckpointStorage::Opened> opened)
     }
     return handlers_.fail_job(reason, /*retryable=*/false);
   }
+  for (const RestorePoint& point : opened->points) {
+    found_highest_id_ = std::max(found_highest_id_, point.completion.checkpoint_id());
+  }
   if (const Status chosen = points_.Open(std::move(opened->points)); !chosen.ok()) {
     return handlers_.fail_job(std::string(StatusMessage(chosen)), /*retryable=*/false);
   }
@@ -120,6 +123,7 @@ void CheckpointCoordinator::OnRunning() {
   running_ = true;
   triggered_ms_ = resolved_ms_ = MonotonicMs();
   last_failed_ = false;
+  io_.Post([storage = storage_, attempt = attempt_] { storage->DeleteLeftBefore(attempt); });
   Schedule();
 }
 
@@ -133,7 +137,9 @@ void CheckpointCoordinator::OnAdopted(int attempt, int64_t highest_known_id) {
   }
   if (highest_known_id > latest_id) {
     after_ = proto::CheckpointCommand::CONTINUE;
-    SendCommand(highest_known_id, proto::CheckpointCommand::ABORT);
+    // It may have been complete, and be damaged.
+    SendCommand(highest_known_id, proto::CheckpointCommand::ABORT,
+                /*may_be_complete=*/highest_known_id <= found_highest_id_);
   }
   next_id_ = std::max(next_id_, highest_known_id + 1);
   OnRunning();
@@ -231,7 +237,8 @@ void CheckpointCoordinator::Trigger(std::optional<Request> request) {
   SendCommand(pending_->id(), proto::CheckpointCommand::TRIGGER);
 }
 
-void CheckpointCoordinator::SendCommand(int64_t checkpoint_id, proto::CheckpointCommand::Kind kind) {
+void CheckpointCoordinator::SendCommand(int64_t checkpoint_id, proto::CheckpointCommand::Kind kind,
+                                        bool may_be_complete) {
   proto::JobManagerToTaskManager message;
   proto::CheckpointCommand& command = *message.mutable_checkpoint();
   command.mutable_attempt()->set_job_id(job_.id);
@@ -239,6 +246,7 @@ void CheckpointCoordinator::SendCommand(int64_t checkpoint_id, proto::Checkpoint
   command.set_checkpoint_id(checkpoint_id);
   command.set_kind(kind);
   command.set_after(after_);
+  command.set_may_be_complete(may_be_complete);
   if (pending_) command.set_time_ms(pending_->time_ms());
   // A savepoint has nothing in flight in it: who goes on from there may be another version of the job.
   if (kind == proto::CheckpointCommand::TRIGGER && options_.unaligned &&
@@ -314,18 +322,19 @@ void CheckpointCoordinator::Complete() {
   if (request_) request.savepoint_path = request_->savepoint_path;
   io_.Post([this, alive = std::weak_ptr<bool>(alive_), storage = storage_, &executor = executor_,
             request = std::move(request)]() mutable {
-    executor.Post([this, alive, completed = storage->Complete(std::move(request))]() mutable {
-      if (!alive.expired()) OnCompleted(std::move(completed));
+    auto completed = storage->Complete(std::move(request));
+    executor.Post([this, alive, completed = std::move(completed), may_stand = storage->may_stand()]() mutable {
+      if (!alive.expired()) OnCompleted(std::move(completed), may_stand);
     });
   });
 }
 
-void CheckpointCoordinator::OnCompleted(StatusOr<RestorePoint> completed) {
+void CheckpointCoordinator::OnCompleted(StatusOr<RestorePoint> completed, bool may_stand) {
   completing_ = false;
   if (!completed.ok()) {
     const bool taken_over = absl::IsAborted(completed.status());
     if (taken_over && handlers_.on_replaced) return handlers_.on_replaced(completed.status());
-    FailPending(completed.status(), /*counts=*/!taken_over);
+    FailPending(completed.status(), /*counts=*/!taken_over, /*may_be_complete=*/may_stand || taken_over);
     if (taken_over) return handlers_.fail_job(std::string(StatusMessage(completed.status())), /*retryable=*/false);
     return running_ ? void() : handlers_.on_idle();
   }
@@ -360,10 +369,10 @@ void CheckpointCoordinator::OnCompleted(StatusOr<RestorePoint> completed) {
   handlers_.on_change();
 }
 
-void CheckpointCoordinator::FailPending(const Status& reason, bool counts) {
+void CheckpointCoordinator::FailPending(const Status& reason, bool counts, bool may_be_complete) {
   executor_.Cancel(std::exchange(timeout_, 0));
   const int64_t id = pending_->id();
-  if (running_) SendCommand(id, proto::CheckpointCommand::ABORT);
+  if (running_) SendCommand(id, proto::CheckpointCommand::ABORT, may_be_complete);
   pending_.reset();
   resolved_ms_ = MonotonicMs();
   last_failed_ = true;

@@ -118,13 +118,14 @@ class CheckpointCoordinator {
   void Trigger(std::optional<Request> request);
   void OnTimeout();
   void Complete();
-  void OnCompleted(StatusOr<RestorePoint> completed);
+  // `may_stand`: it failed, and may be found complete by a successor.
+  void OnCompleted(StatusOr<RestorePoint> completed, bool may_stand);
   void UseNewestPoint();
   // Ends the pending checkpoint without success. `counts`: against
   // execution.checkpointing.tolerable-failed-checkpoints.
-  void FailPending(const Status& reason, bool counts);
+  void FailPending(const Status& reason, bool counts, bool may_be_complete = false);
   void AnswerAll(const Status& reason);
-  void SendCommand(int64_t checkpoint_id, proto::CheckpointCommand::Kind kind);
+  void SendCommand(int64_t checkpoint_id, proto::CheckpointCommand::Kind kind, bool may_be_complete = false);
   bool AllEnded() const;
   bool AnyAwaitsCommit() const;
   void OnEnded(const proto::CheckpointReport& report);
@@ -146,8 +147,9 @@ class CheckpointCoordinator {
   int first_attempt_ = 0;
   std::string restore_from_;
   RestorePoints points_;
-  int damaged_attempt_ = -1;   // which found its checkpoint damaged
-  bool found_latest_ = false;  // details_.latest is of a JobManager before this one
+  int damaged_attempt_ = -1;      // which found its checkpoint damaged
+  bool found_latest_ = false;     // details_.latest is of a JobManager before this one
+  int64_t found_highest_id_ = 0;  // of what was complete when the storage was opened, whether it can be used or not
 
   int attempt_ = -1;
   bool running_ = false;

@@ -107,6 +107,8 @@ StatusOr<CheckpointStorage::Opened> CheckpointStorage::Open(int64_t time_ms) {
   EAGRE_ASSIGN_OR_RETURN(std::vector<proto::CompletedCheckpoint> completions, log_.Claim(time_ms));
   Opened opened;
   retained_.clear();
+  all_readable_ = true;
+  may_stand_.clear();
   EAGRE_ASSIGN_OR_RETURN(InUse highest, HighestInUse());
   for (const proto::CompletedCheckpoint& completion : completions) {
     highest.attempt = std::max<int64_t>(highest.attempt, completion.attempt());
@@ -131,6 +133,8 @@ StatusOr<std::vector<RestorePoint>> CheckpointStorage::ReadPoints(std::vector<pr
       point.commits = HasCommittables(*metadata);
       point.usable = CheckFilesOf(files_, path, *metadata);
       retained_.push_back({point.completion, FilesOf(*metadata)});
+    } else {
+      all_readable_ = false;
     }
     // What cannot be read now may be readable later.
     if (!point.usable.ok() && !absl::IsNotFound(point.usable) && !absl::IsDataLoss(point.usable)) return point.usable;
@@ -185,13 +189,17 @@ StatusOr<RestorePoint> CheckpointStorage::Complete(Request request) {
   };
   if (Status completed = complete(); !completed.ok()) {
     if (!request.savepoint_path.empty()) LogFailure(files_.RemoveTree(request.savepoint_path));
-    if (appending && log_.may_stand()) return completed;
+    if (appending && log_.may_stand()) {
+      may_stand_.merge(FilesOf(request.metadata));
+      return completed;
+    }
     // What another JobManager has written there stays.
     if (written) LogFailure(files_.Remove(JoinPath(path, kCheckpointMetadataFile)));
     (void)files_.Remove(path);
     return completed;
   }
   appended_ = true;
+  may_stand_.clear();
   retained_.push_back({request.completion, FilesOf(request.metadata)});
   return RestorePoint{.completion = std::move(request.completion),
                       .path = path,
@@ -211,6 +219,11 @@ void CheckpointStorage::DeleteUnused() {
   log_.Trim(retained_count_ + 1);
   DeleteUnusedCheckpoints(newest.checkpoint_id());
   DeleteUnusedFiles(newest, released);
+}
+
+bool CheckpointStorage::IsRetained(const std::string& file) const {
+  return std::any_of(retained_.begin(), retained_.end(),
+                     [&](const Retained& retained) { return retained.files.contains(file); });
 }
 
 void CheckpointStorage::DeleteUnusedCheckpoints(int64_t newest_id) {
@@ -238,9 +251,20 @@ void CheckpointStorage::DeleteUnusedFiles(const proto::CompletedCheckpoint& newe
         origin->checkpoint_id ? *origin->checkpoint_id <= newest.checkpoint_id() : released.contains(name);
     const bool is_over = origin->attempt < newest.attempt() || (origin->attempt == newest.attempt() && was_used);
     if (!is_over) continue;
-    const bool needed = std::any_of(retained_.begin(), retained_.end(),
-                                    [&](const Retained& retained) { return retained.files.contains(name); });
-    if (!needed) LogFailure(files_.Remove(file.path));
+    if (!IsRetained(name)) LogFailure(files_.Remove(file.path));
+  }
+}
+
+void CheckpointStorage::DeleteLeftBefore(int attempt) {
+  // Of one that cannot be read it is not known what it refers to.
+  if (!all_readable_) return;
+  const auto shared = files_.List(JoinPath(directory_, kSharedFolder));
+  if (!shared.ok()) return LogFailure(shared.status());
+  for (const FileInfo& file : *shared) {
+    const auto origin = OriginOf(BaseName(file.path));
+    if (!origin || origin->attempt >= attempt) continue;
+    const std::string name = JoinPath(kSharedFolder, BaseName(file.path));
+    if (!IsRetained(name) && !may_stand_.contains(name)) LogFailure(files_.Remove(file.path));
   }
 }
 

@@ -5,7 +5,8 @@
 //   <directory>/shared/         the files of state, which the workers write
 //
 // Files are shared between checkpoints; one is deleted when no retained checkpoint refers to it and none to come can:
-// it was begun for a checkpoint before the newest complete one, or by an earlier attempt.
+// it was begun for a checkpoint before the newest complete one, or by an earlier attempt. What an aborted checkpoint of
+// an attempt that runs had alone, its tasks delete (runtime/task_files.h).
 #pragma once
 
 #include <cstddef>
@@ -46,9 +47,14 @@ class CheckpointStorage {
   // Nothing is left of a checkpoint, nor of its savepoint, that could not be completed, unless its entry may be found
   // in the log: then a successor may go on from it. ABORTED when another JobManager has taken the job over.
   StatusOr<RestorePoint> Complete(Request request);
+  // After a failed Complete: the checkpoint's entry may stand in the log.
+  bool may_stand() const { return log_.may_stand(); }
   // Deletes checkpoints beyond the retained ones and files that nobody needs. Failures are logged and tried again next
   // time.
   void DeleteUnused();
+  // Deletes what earlier attempts left and no checkpoint refers to. `attempt` runs, with workers of its own: nothing
+  // that comes after it, under whichever JobManager, builds on anything else of theirs.
+  void DeleteLeftBefore(int attempt);
   // Deletes everything, unless another JobManager has taken the job over.
   void DeleteAll(int64_t time_ms);
 
@@ -70,6 +76,7 @@ class CheckpointStorage {
   // With what can be read of each.
   StatusOr<std::vector<RestorePoint>> ReadPoints(std::vector<proto::CompletedCheckpoint> completions);
   Status WriteSavepoint(const proto::CheckpointMetadata& metadata, const std::string& path);
+  bool IsRetained(const std::string& file) const;
   void DeleteUnusedCheckpoints(int64_t newest_id);
   // `released`: files of checkpoints that are no longer retained.
   void DeleteUnusedFiles(const proto::CompletedCheckpoint& newest, const std::set<std::string>& released);
@@ -79,8 +86,10 @@ class CheckpointStorage {
   const std::string writer_;
   const size_t retained_count_;
   CheckpointLog log_;
-  std::vector<Retained> retained_;  // the oldest first
-  bool appended_ = false;           // a checkpoint of this writer is complete: what is older is its own
+  std::vector<Retained> retained_;   // the oldest first
+  bool all_readable_ = true;         // of what was retained when it was opened
+  std::set<std::string> may_stand_;  // files of checkpoints that may be complete, and behind them none is
+  bool appended_ = false;            // a checkpoint of this writer is complete: what is older is its own
 };
 
 }  // namespace eagre

@@ -162,7 +162,8 @@ class Attempt::Impl {
               case proto::CheckpointCommand::COMPLETE:
                 return task.OnCheckpointComplete(command.checkpoint_id(),
                                                  command.after() != proto::CheckpointCommand::CONTINUE);
-              case proto::CheckpointCommand::ABORT: return task.OnCheckpointAborted(command.checkpoint_id());
+              case proto::CheckpointCommand::ABORT:
+                return task.OnCheckpointAborted(command.checkpoint_id(), command.may_be_complete());
               default: task.OnTrigger(command); return OkStatus();
             }
           },

@@ -152,8 +152,9 @@ Status Task::OnCheckpointComplete(int64_t checkpoint_id, bool stops) {
   return chain_->OnCheckpointComplete(checkpoint_id);
 }
 
-Status Task::OnCheckpointAborted(int64_t checkpoint_id) {
+Status Task::OnCheckpointAborted(int64_t checkpoint_id, bool may_be_complete) {
   if (done_ || checkpoints_ == nullptr) return OkStatus();
+  checkpoints_->OnAborted(checkpoint_id, may_be_complete);
   if (suspended_by_ == checkpoint_id) suspended_by_ = 0;
   alignment_.Abort(checkpoint_id);
   if (overtaking_.checkpoint_id <= checkpoint_id) EndOvertaking();

@@ -84,7 +84,8 @@ class Task {
   // `stops`: the job was to end behind it. The task commits and is done with its next step, as if there were no input
   // any more but without handling its end.
   Status OnCheckpointComplete(int64_t checkpoint_id, bool stops);
-  Status OnCheckpointAborted(int64_t checkpoint_id);
+  // `may_be_complete`: it may stand in the log of what is complete all the same, so its files stay.
+  Status OnCheckpointAborted(int64_t checkpoint_id, bool may_be_complete);
   // Ends the task early; user functions are closed.
   void Abandon(TaskState state);
   // When Step should be called even if nothing woke the slot; kMaxWatermark: never.

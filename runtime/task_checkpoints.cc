@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <iterator>
 #include <utility>
 
 #include "base/check.h"
@@ -112,6 +111,7 @@ class TaskCheckpoints::Merge : public std::enable_shared_from_this<Merge> {
 TaskCheckpoints::TaskCheckpoints(TaskCheckpointsOptions options, Handlers handlers)
     : options_(std::move(options)),
       handlers_(std::move(handlers)),
+      files_(*options_.files, *options_.io, options_.directory, options_.local_directory, FileSuffix(options_)),
       unwritten_bytes_(std::make_shared<std::atomic<uint64_t>>(0)),
       buffers_(std::make_shared<BufferPool>(kMostUnwrittenBytes, 2 * kReservedBytes)) {}
 
@@ -137,7 +137,7 @@ Status TaskCheckpoints::Restore(const RestorePlan* plan, const RestorePlan::Posi
     base_since_cut_ = false;
     bytes_since_cut_ += static_cast<uint64_t>(BytesOf(chain.segments) - BytesOf(chain.cut));
   }
-  SweepLocalCopies();
+  files_.OnRestored(FilesOfChains());
   const bool in_store = std::any_of(chains_.begin(), chains_.end(),
                                     [](const Chain& chain) { return chain.state->store_part().has_value(); });
   if (options_.snapshots != nullptr && in_store) options_.snapshots->Join(*this);
@@ -291,6 +291,7 @@ void TaskCheckpoints::OnDeltaWritten(Checkpoint checkpoint, StatusOr<std::vector
   for (const Chain& chain : chains_) is_base.push_back(chain.state->incremental() && chain.segments.empty());
   std::vector<bool> replaced(chains_.size());
   for (Written& one : *written) {
+    files_.OnWritten(one.segment.file());
     if (one.state >= chains_.size()) {
       *checkpoint.in_flight[one.state - chains_.size()].snapshot.add_segments() = std::move(one.segment);
       continue;
@@ -308,15 +309,19 @@ void TaskCheckpoints::OnDeltaWritten(Checkpoint checkpoint, StatusOr<std::vector
       chain.delta_bytes += one.segment.length();
     }
     bytes_since_cut_ += one.segment.length();
-    local_files_.insert(one.segment.file());
     chain.segments.push_back(std::move(one.segment));
   }
   if (broken()) {
     Decline(checkpoint.id, "a part of the state could not be written earlier and is being written anew");
-  } else if (!checkpoint.in_flight_lost) {
-    if (!options_.local_directory.empty()) needed_files_[checkpoint.id] = FilesOfChains();
+  } else if (!checkpoint.in_flight_lost && !files_.decided(checkpoint.id)) {
+    std::set<std::string> files = FilesOfChains();
+    for (const InFlight& one : checkpoint.in_flight) {
+      for (const proto::StateSegment& segment : one.snapshot.segments()) files.insert(segment.file());
+    }
+    files_.OnAcknowledged(checkpoint.id, std::move(files));
     Acknowledge(checkpoint);
   }
+  RemoveUnusedFiles();
   MaybeBeginBase();
   MaybeBeginWriteBack();
   MaybeRequestSnapshot();
@@ -443,13 +448,14 @@ void TaskCheckpoints::OnBaseWritten(StatusOr<std::vector<Written>> written) {
   std::vector<std::vector<proto::StateSegment>> bases(chains_.size());
   for (Written& one : *written) {
     chains_[one.state].base_bytes += one.segment.length();
-    local_files_.insert(one.segment.file());
+    files_.OnWritten(one.segment.file());
     bases[one.state].push_back(std::move(one.segment));
   }
   for (size_t i = 0; i < chains_.size(); ++i) {
     chains_[i].segments.insert(chains_[i].segments.begin(), bases[i].begin(), bases[i].end());
   }
   healed_deltas_ = lost_before_base_;
+  RemoveUnusedFiles();
   MaybeBeginWriteBack();
   MaybeRequestSnapshot();
 }
@@ -508,7 +514,7 @@ void TaskCheckpoints::OnMerged(const Merge& merge, StatusOr<std::vector<Written>
     ++merged.segments;
     merged.bytes += one.segment.length();
     merged.entries += one.segment.entries();
-    local_files_.insert(one.segment.file());
+    files_.OnWritten(one.segment.file());
     segments.push_back(std::move(one.segment));
   }
   const auto first_run = chain.deltas.begin() + static_cast<ptrdiff_t>(place.first_run);
@@ -521,11 +527,12 @@ void TaskCheckpoints::OnMerged(const Merge& merge, StatusOr<std::vector<Written>
                         segments.end());
   // A snapshot stands for a beginning of the chain.
   base_since_cut_ |= place.first_segment < chain.cut.size();
+  RemoveUnusedFiles();
   MaybeBeginWriteBack();
   MaybeRequestSnapshot();
 }
 
-// ---- local copies and snapshots ----
+// ---- files and snapshots ----
 
 std::set<std::string> TaskCheckpoints::FilesOfChains() const {
   std::set<std::string> files;
@@ -537,40 +544,14 @@ std::set<std::string> TaskCheckpoints::FilesOfChains() const {
 
 void TaskCheckpoints::OnComplete(int64_t checkpoint_id) {
   if (options_.snapshots != nullptr) options_.snapshots->OnCheckpointComplete(checkpoint_id);
-  if (options_.local_directory.empty()) return;
-  needed_files_.erase(needed_files_.begin(), needed_files_.lower_bound(checkpoint_id));
-  std::set<std::string> needed = FilesOfChains();
-  for (const auto& [id, files] : needed_files_) needed.insert(files.begin(), files.end());
-  std::vector<std::string> unused;
-  std::set_difference(local_files_.begin(), local_files_.end(), needed.begin(), needed.end(),
-                      std::back_inserter(unused));
-  for (const std::string& name : unused) local_files_.erase(name);
-  RemoveLocalCopies(std::move(unused));
+  files_.OnComplete(checkpoint_id);
+  RemoveUnusedFiles();
 }
 
-void TaskCheckpoints::SweepLocalCopies() {
-  if (options_.local_directory.empty()) return;
-  local_files_ = FilesOfChains();
-  const StatusOr<std::vector<FileInfo>> found = options_.files->List(JoinPath(options_.local_directory, kSharedFolder));
-  if (!found.ok()) return;  // there is none yet
-  std::vector<std::string> unused;
-  for (const FileInfo& file : *found) {
-    const std::string name = JoinPath(kSharedFolder, BaseName(file.path));
-    if (name.ends_with(FileSuffix(options_)) && !local_files_.contains(name)) unused.push_back(name);
-  }
-  RemoveLocalCopies(std::move(unused));
-}
-
-void TaskCheckpoints::RemoveLocalCopies(std::vector<std::string> names) const {
-  if (names.empty()) return;
-  options_.io->Post([names = std::move(names), files = options_.files, directory = options_.local_directory] {
-    for (const std::string& name : names) {
-      Status removed = files->Remove(JoinPath(directory, name));
-      if (!removed.ok() && !absl::IsNotFound(removed)) {
-        EAGRE_LOG_WARN("cannot remove a local copy: {}", StatusMessage(removed));
-      }
-    }
-  });
+void TaskCheckpoints::OnAborted(int64_t checkpoint_id, bool may_be_complete) {
+  if (may_be_complete) return;
+  files_.OnAborted(checkpoint_id);
+  RemoveUnusedFiles();
 }
 
 void TaskCheckpoints::MaybeRequestSnapshot() {

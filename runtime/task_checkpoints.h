@@ -10,7 +10,6 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -25,6 +24,7 @@
 #include "runtime/in_flight.h"
 #include "runtime/local_snapshots.h"
 #include "runtime/restore_plan.h"
+#include "runtime/task_files.h"
 #include "state/checkpointed_state.h"
 
 namespace eagre {
@@ -78,8 +78,10 @@ class TaskCheckpoints final : private LocalSnapshots::Member {
   bool sealing() const { return encoding_; }
   // Something acknowledged is not written yet.
   bool writing() const { return writing_ > 0; }
-  // Removes local copies that neither this checkpoint nor a later one needs.
+  // Files and local copies that nobody needs any more are removed. `may_be_complete`: the checkpoint was aborted, and
+  // may stand in the log all the same.
   void OnComplete(int64_t checkpoint_id);
+  void OnAborted(int64_t checkpoint_id, bool may_be_complete);
 
   // Encodes one slice; false when there was nothing to do (now).
   bool Step();
@@ -159,9 +161,7 @@ class TaskCheckpoints final : private LocalSnapshots::Member {
   void OnWanted() override;
   void Describe(proto::LocalSnapshot& snapshot) override;
   std::set<std::string> FilesOfChains() const;
-  void RemoveLocalCopies(std::vector<std::string> names) const;
-  // Those of earlier attempts that are not inherited.
-  void SweepLocalCopies();
+  void RemoveUnusedFiles() { files_.RemoveUnused(FilesOfChains()); }
   proto::CheckpointReport NewReport(int64_t checkpoint_id, proto::CheckpointReport::Kind kind) const;
 
   const TaskCheckpointsOptions options_;
@@ -185,9 +185,7 @@ class TaskCheckpoints final : private LocalSnapshots::Member {
   bool merging_ = false;
   bool ended_ = false;
 
-  // The local copies that there are, and which of them the checkpoints acknowledged need.
-  std::set<std::string> local_files_;
-  std::map<int64_t, std::set<std::string>> needed_files_;
+  TaskFiles files_;
   bool snapshot_wanted_ = false;
   bool writing_back_ = false;
   size_t next_write_back_ = 0;

@@ -388,6 +388,51 @@ TEST_F(CheckpointCoordinatorTest, AFullDiskFailsACheckpointAndTheLastGoodOneStay
   EXPECT_EQ(coordinator_->restore_from(), PathOf(3));
 }
 
+// Workers delete what an aborted checkpoint alone had.
+TEST_F(CheckpointCoordinatorTest, WhoAbortsSaysWhetherASuccessorMayFindTheCheckpointComplete) {
+  options_.tolerable_failures = 10;
+  options_.min_pause_ms = 1000;
+  OpenAndStart();
+  executor_.Advance(1000);
+  executor_.Advance(options_.timeout_ms);
+  ASSERT_EQ(commands_.size(), 2u);
+  EXPECT_FALSE(commands_[1].may_be_complete()) << "it was never on its way to the log";
+  commands_.clear();
+  for (const auto& [folder, stands] : {std::pair("/log", true), std::pair("/job", false)}) {
+    files_.SetFault([suffix = folder](FaultyFileSystem::Operation operation, const std::string& path) {
+      return operation == FaultyFileSystem::Operation::kSync && path.ends_with(suffix) ? Unavailable("I/O error")
+                                                                                       : OkStatus();
+    });
+    executor_.Advance(1000);
+    ASSERT_EQ(commands_.size(), 1u);
+    AcknowledgeAll(commands_[0].checkpoint_id());
+    RunDisk();
+    ASSERT_EQ(commands_.size(), 2u);
+    EXPECT_EQ(commands_[1].kind(), Command::ABORT);
+    EXPECT_EQ(commands_[1].may_be_complete(), stands) << folder;
+    commands_.clear();
+    files_.SetFault({});
+    // Forgets what may stand.
+    executor_.Advance(1000);
+    AcknowledgeAll(commands_[0].checkpoint_id());
+    RunDisk();
+    commands_.clear();
+  }
+}
+
+TEST_F(CheckpointCoordinatorTest, WhatEarlierAttemptsLeftGoesOnceTheNextOneRuns) {
+  options_.tolerable_failures = 10;
+  OpenAndStart();
+  scratch_.Write("job/shared/0-1-v0-s0.state", "of a checkpoint that is never complete");
+  coordinator_->OnStopping("a worker died");
+  coordinator_->OnDeployed(1);
+  RunDisk();
+  EXPECT_TRUE(files_.Exists(JoinPath(scratch_.path(), "job/shared/0-1-v0-s0.state"))) << "its workers may not be gone";
+  coordinator_->OnRunning();
+  RunDisk();
+  EXPECT_FALSE(files_.Exists(JoinPath(scratch_.path(), "job/shared/0-1-v0-s0.state")));
+}
+
 TEST_F(CheckpointCoordinatorTest, WhatIsOnItsWayToTheDiskWhenTheAttemptEndsIsWhatTheNextBeginsWith) {
   OpenAndStart();
   executor_.Advance(1000);

@@ -105,6 +105,52 @@ TEST_F(CheckpointStorageTest, BasesLiveWhileTheyAreWrittenAndWhileACheckpointRef
   EXPECT_THAT(NamesIn("job/shared"), ElementsAre("1-4-a")) << "of an attempt that is over";
 }
 
+// However often the job is restarted before a checkpoint is complete.
+TEST_F(CheckpointStorageTest, WhatEarlierAttemptsLeftIsDeletedWhenTheNextOneRuns) {
+  CheckpointStorage storage = StorageOf("a");
+  ASSERT_TRUE(storage.Open(0).ok());
+  WriteShared({"0-1-a", "0-2-a", "0-base1-a", "foreign"});
+  storage.DeleteLeftBefore(1);
+  EXPECT_THAT(NamesIn("job/shared"), ElementsAre("foreign")) << "no checkpoint was ever complete";
+
+  WriteShared({"1-3-a", "1-base1-a", "1-4-a", "2-5-a"});
+  ASSERT_TRUE(storage.Complete(RequestOf(3, 1, {"1-3-a", "1-base1-a"})).ok());
+  storage.DeleteLeftBefore(2);
+  EXPECT_THAT(NamesIn("job/shared"), ElementsAre("1-3-a", "1-base1-a", "2-5-a", "foreign"));
+
+  CheckpointStorage successor = StorageOf("b");
+  ASSERT_TRUE(successor.Open(0).ok());
+  successor.DeleteLeftBefore(3);
+  EXPECT_THAT(NamesIn("job/shared"), ElementsAre("1-3-a", "1-base1-a", "foreign"));
+}
+
+TEST_F(CheckpointStorageTest, WhatMayBeCompleteOrCannotBeReadKeepsItsFilesInALaterAttempt) {
+  {
+    CheckpointStorage storage = StorageOf("a", /*retained=*/2);
+    ASSERT_TRUE(storage.Open(0).ok());
+    WriteShared({"0-1-a", "0-2-a"});
+    ASSERT_TRUE(storage.Complete(RequestOf(1, 0, {"0-1-a"})).ok());
+    // The entry is there, and may not survive a crash.
+    files_.SetFault([](Operation operation, const std::string& path) {
+      return operation == Operation::kSync && path.ends_with("/log") ? Unavailable("I/O error") : OkStatus();
+    });
+    EXPECT_FALSE(storage.Complete(RequestOf(2, 0, {"0-2-a"})).ok());
+    EXPECT_TRUE(storage.may_stand());
+    files_.SetFault({});
+    storage.DeleteLeftBefore(1);
+    EXPECT_THAT(NamesIn("job/shared"), ElementsAre("0-1-a", "0-2-a"));
+  }
+  scratch_.Write("job/chk-1/_metadata", "damaged");
+  CheckpointStorage successor = StorageOf("b", /*retained=*/2);
+  const auto opened = successor.Open(0);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  ASSERT_EQ(opened->points.size(), 2u);
+  EXPECT_EQ(opened->points[1].completion.checkpoint_id(), 2);
+  EXPECT_TRUE(opened->points[1].usable.ok()) << opened->points[1].usable;
+  successor.DeleteLeftBefore(2);
+  EXPECT_THAT(NamesIn("job/shared"), ElementsAre("0-1-a", "0-2-a"));
+}
+
 TEST_F(CheckpointStorageTest, ASuccessorGoesOnWithTheNewestAndWithNewNumbers) {
   {
     CheckpointStorage storage = StorageOf("a");

@@ -182,6 +182,16 @@ class TaskCheckpointsTest : public testing::TestWithParam<uint64_t> {
     } while (subtask.checkpoints.Step());
   }
 
+  // How many there are, and their bytes.
+  static std::pair<int, int64_t> FilesIn(const std::string& directory) {
+    std::pair<int, int64_t> found;
+    for (const auto& file : std::filesystem::directory_iterator(directory)) {
+      ++found.first;
+      found.second += static_cast<int64_t>(file.file_size());
+    }
+    return found;
+  }
+
   proto::CheckpointMetadata MetadataOf(const std::vector<const proto::CheckpointReport*>& reports) {
     proto::CheckpointMetadata metadata;
     metadata.set_files_root("..");
@@ -412,6 +422,91 @@ TEST_P(TaskCheckpointsTest, ARestoredSubtaskGoesOnWithItsChainAndARescaledOneBeg
   }
 }
 
+// However many are aborted before one is complete.
+TEST_P(TaskCheckpointsTest, WhatAbortedCheckpointsHadAloneIsRemovedWhileNoneCompletes) {
+  constexpr uint64_t kKeys = 2'000;
+  Subtask subtask(directory_, io_, 0, 0);
+  for (uint64_t key = 0; key < kKeys; ++key) subtask.map.Put(key, std::string(1'000, 'x'));
+  int64_t of_state = 0;
+  proto::CheckpointReport report;
+  for (int64_t id = 1; id <= 400; ++id) {
+    for (int i = 0; i < 20; ++i) subtask.map.Put(random_.Below(kKeys), std::string(1'000, 'y'));
+    ++subtask.read;
+    Seal(subtask, id);
+    // Every other time the news comes before the part is written.
+    if (id % 2 == 0) subtask.checkpoints.OnAborted(id, /*may_be_complete=*/false);
+    RunAll(subtask);
+    if (id % 2 == 0) {
+      EXPECT_TRUE(subtask.reports.empty()) << "acknowledged after the abort";
+    } else {
+      ASSERT_EQ(subtask.reports.size(), 1u);
+      report = std::exchange(subtask.reports, {})[0];
+      ASSERT_TRUE(id % 51 != 0 || Restored(MetadataOf({&report}), 1) == subtask.map.values());
+      subtask.checkpoints.OnAborted(id, /*may_be_complete=*/false);
+      RunAll(subtask);
+    }
+    if (id == 1) of_state = FilesIn(directory_ + "/shared").second;
+  }
+  const auto [files, bytes] = FilesIn(directory_ + "/shared");
+  EXPECT_LE(files, 60);
+  EXPECT_LT(bytes, 6 * of_state);
+  Seal(subtask, 2'000);
+  RunAll(subtask);
+  ASSERT_EQ(subtask.reports.size(), 1u);
+  EXPECT_TRUE(Restored(MetadataOf({&subtask.reports[0]}), 1) == subtask.map.values());
+}
+
+// Aborts that come early, late and in between, checkpoints that are complete or may be, and disks that fail.
+TEST_P(TaskCheckpointsTest, FilesOfWhatIsCompleteMayBeOrIsUnderWayAreNeverRemoved) {
+  Subtask subtask(directory_, io_, 0, 0);
+  std::map<int64_t, proto::CheckpointReport> open, kept;
+  std::map<int64_t, Model> at_barrier;
+  int64_t id = 0;
+  int aborted = 0;
+  for (int step = 0; step < 6'000; ++step) {
+    switch (random_.Below(16)) {
+      case 0:
+        if (subtask.checkpoints.sealing()) break;
+        // One at a time: the JobManager has decided about the one before.
+        if (id > 0 && !kept.contains(id)) {
+          open.erase(id);
+          subtask.checkpoints.OnAborted(id, /*may_be_complete=*/false);
+          ++aborted;
+        }
+        Seal(subtask, ++id);
+        at_barrier[id] = subtask.map.values();
+        break;
+      case 1: io_.RunReady(); break;
+      case 2: subtask.RunMail(); break;
+      case 3:
+        if (open.empty()) break;
+        if (random_.Below(2) == 0) {
+          subtask.checkpoints.OnComplete(id);
+        } else {
+          subtask.checkpoints.OnAborted(id, /*may_be_complete=*/true);
+        }
+        kept[id] = open.at(id);
+        open.clear();
+        break;
+      case 4: subtask.checkpoints.Step(); break;
+      default: Change(subtask);
+    }
+    for (const proto::CheckpointReport& report : std::exchange(subtask.reports, {})) {
+      ASSERT_EQ(report.kind(), proto::CheckpointReport::ACKNOWLEDGE);
+      ASSERT_EQ(report.checkpoint_id(), id) << "acknowledged after the abort";
+      open[id] = report;
+    }
+    if (step % 50 != 0) continue;
+    for (const auto& reports : {open, kept}) {
+      for (const auto& [of, report] : reports) {
+        ASSERT_TRUE(Restored(MetadataOf({&report}), 1) == at_barrier.at(of)) << "checkpoint " << of << " of " << id;
+      }
+    }
+  }
+  EXPECT_GT(kept.size(), 10u);
+  EXPECT_GT(aborted, 10);
+}
+
 // As if the folder of the checkpoints were on another file system than that of the local copies.
 class NoLinks final : public FileSystem {
  public:
@@ -515,6 +610,24 @@ TEST_P(LocalCopiesTest, CopiesGoWhenNoCheckpointThatMayBeRestoredNeedsThem) {
   io_.RunReady();
   needed.insert("0-61-v3-s1.state");
   EXPECT_EQ(Names(local_ + "/shared"), needed);
+}
+
+TEST_P(LocalCopiesTest, CopiesOfAbortedCheckpointsGoAndThoseOfWhatTheTaskBeganWithStay) {
+  Subtask first(directory_, io_, 0, 0, files_, local_);
+  for (int i = 0; i < 20; ++i) Change(first);
+  const proto::CheckpointReport report = Take(first, 1);
+  const std::string begun_with = *Names(local_ + "/shared").begin();
+  Subtask subtask(directory_, io_, 1, 0, files_, local_);
+  ASSERT_TRUE(Restore(subtask, report).ok());
+  for (int64_t id = 2; id <= 200; ++id) {
+    for (int i = 0; i < 20; ++i) Change(subtask);
+    Take(subtask, id);
+    subtask.checkpoints.OnAborted(id, /*may_be_complete=*/false);
+    RunAll(subtask);
+  }
+  EXPECT_LE(Names(local_ + "/shared").size(), 60u);
+  EXPECT_TRUE(Names(local_ + "/shared").contains(begun_with));
+  EXPECT_TRUE(Names(directory_ + "/shared").contains(begun_with)) << "it is the JobManager's";
 }
 
 TEST_P(LocalCopiesTest, ACopyThatCannotBeWrittenHarmsNothing) {

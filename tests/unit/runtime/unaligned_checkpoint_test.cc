@@ -325,7 +325,7 @@ class Network {
   }
   Status Abort(int64_t id) {
     triggers_.clear();
-    for (auto& task : tasks_) EAGRE_RETURN_IF_ERROR(task->OnCheckpointAborted(id));
+    for (auto& task : tasks_) EAGRE_RETURN_IF_ERROR(task->OnCheckpointAborted(id, /*may_be_complete=*/false));
     return OkStatus();
   }
   bool Complete() const {
