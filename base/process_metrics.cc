@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "base/file_system.h"
+#include "base/machine_memory.h"
 
 namespace eagre {
 namespace {
@@ -106,13 +107,6 @@ int64_t DescriptorLimit() {
   return static_cast<int64_t>(limit.rlim_cur);
 }
 
-// A container's limit where there is one, else what the machine has.
-int64_t MemoryLimit() {
-  const int64_t machine = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
-  const int64_t container = NumberAt(ReadProcFile("/sys/fs/cgroup/memory.max"), 0);  // 0 for "max"
-  return container > 0 ? std::min(container, machine) : machine;
-}
-
 }  // namespace
 
 int64_t ResidentBytes() {
@@ -143,7 +137,7 @@ ProcessMetrics::ProcessMetrics(MetricRegistry& registry, std::string_view prefix
                                          "Limit of open file descriptors")),
       last_cpu_ns_(ProcessCpuNs()),
       last_update_ns_(clock.MonotonicNs()) {
-  memory_max_.Set(static_cast<double>(MemoryLimit()));
+  memory_max_.Set(static_cast<double>(MachineMemoryBytes()));
   Update();
 }
 

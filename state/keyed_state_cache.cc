@@ -22,7 +22,10 @@ Status KeyedStateCore::Open(StateBackend& backend, const std::string& operator_n
     tail_offset_ = AlignUp(states_end_, alignof(RowStoreTail));
     SizeRows(tail_offset_ + sizeof(RowStoreTail));
   }
-  share_.Open(backend, operator_name, name(), spilled_ == nullptr ? nullptr : this);
+  // As messages are to name it: by what was declared.
+  std::string declared;
+  for (const StateDeclaration& state : declarations_) declared += (declared.empty() ? "" : "', '") + state.name;
+  share_.Open(backend, operator_name, std::move(declared), spilled_ == nullptr ? nullptr : this);
   return OkStatus();
 }
 

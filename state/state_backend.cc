@@ -52,11 +52,13 @@ Status StateBackend::OverLimit() const {
   const Share* largest = *std::max_element(shares_.begin(), shares_.end(),
                                            [](const Share* a, const Share* b) { return a->bytes_ < b->bytes_; });
   return ResourceExhausted(
-      "the state of this slot takes {} of memory, more than the {} it may have; most of it, {}, is the state '{}' of "
+      "the state of this slot takes {} of memory, more than the {} it may have; most of it, {}, is {} '{}' of "
       "operator '{}'. Keep it on disk (state.backend.type: rocksdb), give the slots more "
       "(taskmanager.memory.managed.size), or use more slots",
       FormatMemorySize(used_bytes_), FormatMemorySize(limit_bytes_),
-      FormatMemorySize(static_cast<int64_t>(largest->bytes_)), largest->state_name_, largest->operator_name_);
+      FormatMemorySize(static_cast<int64_t>(largest->bytes_)),
+      largest->state_name_.find("', '") == std::string::npos ? "the state" : "the states", largest->state_name_,
+      largest->operator_name_);
 }
 
 }  // namespace eagre

@@ -1,11 +1,10 @@
 #include "state/state_backend_factory.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "base/ids.h"
+#include "base/machine_memory.h"
 #include "base/random.h"
 #include "state/rocksdb_state_backend.h"
 
@@ -18,7 +17,7 @@ constexpr int64_t kMachineShareTenths = 4;
 
 int64_t SlotMemoryBytes(const Configuration& config, int slots) {
   int64_t bytes = config.GetBytes("taskmanager.memory.managed.size");
-  if (bytes == 0) bytes = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE) / 10 * kMachineShareTenths;
+  if (bytes == 0) bytes = MachineMemoryBytes() / 10 * kMachineShareTenths;
   return std::max<int64_t>(1, bytes / std::max(1, slots));
 }
 

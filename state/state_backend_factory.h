@@ -13,7 +13,7 @@
 namespace eagre {
 
 // What state may take of one of `slots` slots: taskmanager.memory.managed.size, or without it four tenths of the
-// machine's memory, divided by them.
+// memory of the machine, or of its control group's limit, divided by them.
 int64_t SlotMemoryBytes(const Configuration& config, int slots);
 
 struct StateBackendSettings {

@@ -227,7 +227,7 @@ TEST(StateBackendTest, BeyondItsLimitTheMemoryBackendFailsNamingOperatorAndState
     EXPECT_GT(backend.used_bytes(), i * 2000);
   }
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_THAT(std::string(StatusMessage(status)), HasSubstr("the state 'keyed state' of operator 'notes'"));
+  EXPECT_THAT(std::string(StatusMessage(status)), HasSubstr("the state 'text' of operator 'notes'"));
   EXPECT_THAT(std::string(StatusMessage(status)), HasSubstr("state.backend.type: rocksdb"));
 }
 
