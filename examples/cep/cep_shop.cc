@@ -5,6 +5,7 @@
 // writes out/conversions (logins that led to a purchase), out/abandoned (those that did not within ten minutes) and
 // out/alerts (what the chosen pattern found alarming), each a folder of NDJSON files.
 #include <chrono>
+#include <stdexcept>
 #include <string>
 
 #include "examples/cep/patterns.h"
@@ -20,6 +21,8 @@ EAGRE_JOB(job, args) {
   const std::string output = args.Get("output");
   const int64_t users = args.GetInt("users", 1000);
   const int64_t count = args.GetInt("events", 1'000'000);
+  if (users < 1) throw std::invalid_argument("--users must be at least 1, not " + std::to_string(users));
+  if (count < 0) throw std::invalid_argument("--events must not be negative, not " + std::to_string(count));
 
   auto events =
       job.Read(Generate<UserEvent>(count, [users](int64_t i, UserEvent& event) { MakeEvent(i, users, event); }))
