@@ -142,6 +142,11 @@ struct JobClient::Impl {
 };
 
 Status JobClient::Impl::Explain(const grpc::Status& status) const {
+  // What the JobManager itself answers with has details (jobmanager/rpc_streams.h); what gRPC says of the network has
+  // none.
+  if (!status.error_details().empty()) {
+    return MakeStatus(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+  }
   switch (status.error_code()) {
     case grpc::StatusCode::OK: return OkStatus();
     case grpc::StatusCode::UNAVAILABLE:

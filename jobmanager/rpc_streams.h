@@ -19,10 +19,11 @@
 
 namespace eagre {
 
-// The codes of both are the same numbers.
+// The codes of both are the same numbers. The details say who answers: to a client UNAVAILABLE without them is a
+// network or a process that is not there.
 inline grpc::Status ToGrpc(const Status& status) {
   if (status.ok()) return grpc::Status::OK;
-  return {static_cast<grpc::StatusCode>(status.code()), std::string(StatusMessage(status))};
+  return {static_cast<grpc::StatusCode>(status.code()), std::string(StatusMessage(status)), "JobManager"};
 }
 
 // The server's side of a call whose answer takes its time. A call that is cancelled meanwhile, or whose server shuts

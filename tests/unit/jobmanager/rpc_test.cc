@@ -25,7 +25,10 @@
 namespace eagre {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
 
 constexpr std::chrono::seconds kDeadline{20};
 
@@ -239,6 +242,28 @@ TEST_F(RpcTest, WithoutAJobManagerTheErrorSaysWhatToDo) {
                 ": connection refused; start one with 'eagre jobmanager' or leave -m away to run in this process");
   EXPECT_EQ(client.SubmitJob(OneSubtaskJob("x"), library_).status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(client.WatchJob("x", 100, [](const proto::JobDetails&) {}).status().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(RpcTest, AFailureThatTheJobManagerAnswersWithIsNotTakenForAnUnreachableOne) {
+  RemoteTaskManager task_manager(address(), 1);
+  ASSERT_TRUE(task_manager.AwaitRegistered());
+  JobClient client(address());
+  proto::SubmitJobHeader job = OneSubtaskJob("hello");
+  (*job.mutable_config())["execution.checkpointing.dir"] = JoinPath(folder_, "checkpoints");
+  (*job.mutable_config())["execution.checkpointing.timeout"] = "1 ms";
+  const auto id = client.SubmitJob(job, library_);
+  ASSERT_TRUE(id.ok()) << id.status();
+  Status failed;
+  const auto ended = client.WatchJob(*id, 50, [&](const proto::JobDetails& details) {
+    if (!failed.ok() || !details.vertices(0).status_counts().contains("RUNNING")) return;
+    failed = client.TriggerSavepoint(*id, JoinPath(folder_, "savepoints")).status();
+    EXPECT_TRUE(client.CancelJob(*id).ok());
+  });
+  ASSERT_TRUE(ended.ok()) << ended.status();
+  EXPECT_EQ(failed.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(StatusMessage(failed)),
+              AllOf(StartsWith("checkpoint 1 of job " + *id + " failed: it was not complete after 1 ms"),
+                    Not(HasSubstr("cannot reach")), Not(HasSubstr("eagre jobmanager"))));
 }
 
 TEST_F(RpcTest, APortInUseIsNamedWithItsKey) {
