@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -17,6 +16,7 @@
 
 #include "base/fault_point.h"
 #include "base/logging.h"
+#include "tests/sim/simulate_options.h"
 #include "tests/sim/simulation.h"
 
 namespace eagre {
@@ -24,17 +24,7 @@ namespace {
 
 // Of the processor's time, for one seed.
 constexpr time_t kLongestSeedSeconds = 120;
-
-struct Options {
-  uint64_t first = 1;
-  uint64_t last = 100;
-  int processes = 2;
-  bool trace = false;
-  std::string mode = "aligned";
-  std::string broken;  // empty: nothing is
-  SimulationOptions simulation;
-  LogLevel log_level = LogLevel::kOff;
-};
+constexpr int kBadArguments = 2;
 
 struct Total {
   uint64_t seeds = 0;
@@ -42,66 +32,10 @@ struct Total {
   uint64_t violations = 0;
 };
 
-[[noreturn]] void Usage() {
-  fmt::print(
-      stderr,
-      "usage: simulate --seeds A..B [--processes N] [--mode aligned|unaligned|switching] [--trace] [--log LEVEL]\n"
-      "       [--break alignment|completion-before-sync|file-syncs|folder-syncs]\n");
-  exit(2);
-}
-
-template <typename Number>
-Number ParseNumber(std::string_view text) {
-  Number number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) Usage();
-  return number;
-}
-
-void Break(Options& options) {
-  if (options.broken == "alignment") {
-    OmitForTest(Omission::kBarrierAlignment);
-  } else if (options.broken == "completion-before-sync") {
-    OmitForTest(Omission::kSyncBeforeCompletion);
-  } else if (options.broken == "file-syncs") {
-    options.simulation.ignores_file_syncs = true;
-  } else if (options.broken == "folder-syncs") {
-    options.simulation.ignores_folder_syncs = true;
-  } else {
-    Usage();
-  }
-}
-
-Options Parse(int argc, char** argv) {
-  Options options;
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view option = argv[i];
-    if (option == "--trace") {
-      options.trace = true;
-      continue;
-    }
-    if (++i == argc) Usage();
-    const std::string_view value = argv[i];
-    if (option == "--seeds") {
-      const size_t dots = value.find("..");
-      options.first = ParseNumber<uint64_t>(value.substr(0, dots));
-      options.last = dots == std::string_view::npos ? options.first : ParseNumber<uint64_t>(value.substr(dots + 2));
-    } else if (option == "--processes") {
-      options.processes = std::max(ParseNumber<int>(value), 1);
-    } else if (option == "--mode") {
-      options.mode = value;
-    } else if (option == "--break") {
-      options.broken = value;
-    } else if (option == "--log") {
-      const StatusOr<LogLevel> level = ParseLogLevel(value);
-      if (!level.ok()) Usage();
-      options.log_level = *level;
-    } else {
-      Usage();
-    }
-  }
-  if (!options.broken.empty()) Break(options);
-  return options;
+// What is broken in the engine itself.
+void Break(std::string_view what) {
+  if (what == "alignment") OmitForTest(Omission::kBarrierAlignment);
+  if (what == "completion-before-sync") OmitForTest(Omission::kSyncBeforeCompletion);
 }
 
 std::string OneLine(std::string text) {
@@ -109,14 +43,15 @@ std::string OneLine(std::string text) {
   return text;
 }
 
-// Every `step`-th seed from `seed` on; what becomes of each is told by lines.
-[[noreturn]] void RunSeeds(const Options& options, uint64_t seed, uint64_t step, int fd) {
+// Every `processes`-th seed from the `index`-th on; what becomes of each is told by lines.
+[[noreturn]] void RunSeeds(const SimulateOptions& options, uint64_t index, int fd) {
   std::FILE* const out = fdopen(fd, "w");
   LogOptions log;
   log.level = options.log_level;
   static_cast<void>(InitLogging(log));
   Simulator simulator;
-  for (; seed <= options.last; seed += step) {
+  for (; index < options.seeds; index += options.processes) {
+    const uint64_t seed = options.first + index;
     fmt::print(out, "begin {}\n", seed);
     std::fflush(out);
     const itimerval limit{.it_interval = {}, .it_value = {.tv_sec = kLongestSeedSeconds, .tv_usec = 0}};
@@ -138,7 +73,8 @@ std::string OneLine(std::string text) {
 // A process that runs seeds, as its parent sees it. When it dies of one it is started again behind that.
 class Child {
  public:
-  Child(const Options& options, Total& total, uint64_t seed) : options_(options), total_(total), seed_(seed) {
+  Child(const SimulateOptions& options, Total& total, uint64_t index)
+      : options_(options), total_(total), index_(index) {
     Start();
   }
 
@@ -162,7 +98,7 @@ class Child {
     if (!running_) return false;
     OnViolation(fmt::format("the simulation itself came to no end: it was ended by signal {}", WTERMSIG(status)));
     OnEnd(0);
-    if (seed_ > options_.last) return false;
+    if (index_ >= options_.seeds) return false;
     Start();
     return true;
   }
@@ -173,7 +109,7 @@ class Child {
     std::fflush(nullptr);
     if (pipe(pipe_fds) != 0) std::abort();
     pid_ = fork();
-    if (pid_ == 0) RunSeeds(options_, seed_, static_cast<uint64_t>(options_.processes), pipe_fds[1]);
+    if (pid_ == 0) RunSeeds(options_, index_, pipe_fds[1]);
     close(pipe_fds[1]);
     fd_ = pipe_fds[0];
     received_.clear();
@@ -187,16 +123,15 @@ class Child {
       OnViolation(line.substr(line.find(' ', sizeof("violation ")) + 1));
     } else {
       if (options_.trace) fmt::print("{}\n", line);
-      const size_t faults = line.find(' ', sizeof("end ")) + 1;
-      OnEnd(ParseNumber<int64_t>(std::string_view(line).substr(faults, line.find(' ', faults) - faults)));
+      OnEnd(std::strtoll(line.c_str() + line.find(' ', sizeof("end ")) + 1, nullptr, 10));
     }
   }
 
   void OnViolation(const std::string& text) {
-    fmt::print("seed {}: {}\n", seed_, text);
+    fmt::print("seed {}: {}\n", seed(), text);
     if (std::exchange(violated_, true)) return;
     ++total_.violations;
-    fmt::print("    again: scripts/simulate.sh --seeds {}{}{}{}\n", seed_,
+    fmt::print("    again: scripts/simulate.sh --seeds {}{}{}{}\n", seed(),
                options_.mode == "aligned" ? "" : " --mode " + options_.mode, options_.broken.empty() ? "" : " --break ",
                options_.broken);
   }
@@ -205,12 +140,14 @@ class Child {
     running_ = false;
     ++total_.seeds;
     total_.faults += faults;
-    seed_ += static_cast<uint64_t>(options_.processes);
+    index_ += options_.processes;
   }
 
-  const Options& options_;
+  uint64_t seed() const { return options_.first + index_; }
+
+  const SimulateOptions& options_;
   Total& total_;
-  uint64_t seed_;  // at hand, or next
+  uint64_t index_;  // of the seed at hand, or the next
   pid_t pid_ = -1;
   int fd_ = -1;
   std::string received_;
@@ -219,11 +156,17 @@ class Child {
 };
 
 int Main(int argc, char** argv) {
-  const Options options = Parse(argc, argv);
+  const StatusOr<SimulateOptions> parsed = ParseSimulateOptions({argv + 1, argv + argc});
+  if (!parsed.ok()) {
+    fmt::print(stderr, "simulate: {}\n{}", StatusMessage(parsed.status()), SimulateUsage());
+    return kBadArguments;
+  }
+  const SimulateOptions& options = *parsed;
+  Break(options.broken);
   Total total;
   std::vector<std::unique_ptr<Child>> children;
-  for (uint64_t i = 0; i < static_cast<uint64_t>(options.processes) && options.first + i <= options.last; ++i) {
-    children.push_back(std::make_unique<Child>(options, total, options.first + i));
+  for (uint64_t i = 0; i < std::min(options.processes, options.seeds); ++i) {
+    children.push_back(std::make_unique<Child>(options, total, i));
   }
   while (!children.empty()) {
     std::vector<pollfd> polled;
