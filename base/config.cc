@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/duration.h"
 #include "base/edit_distance.h"
+#include "base/older_keys.h"
 
 namespace eagre {
 namespace {
@@ -64,9 +65,10 @@ std::optional<PortRange> ParsePorts(std::string_view text, bool range_allowed) {
   return PortRange{*first, *last};
 }
 
-std::optional<double> ParseNonNegative(std::string_view text) {
+std::optional<double> ParseDoubleOption(const ConfigOption& option, std::string_view text) {
   const auto number = ParseWholeNumber<double>(text);
-  if (!number.has_value() || !(*number >= 0) || *number > std::numeric_limits<double>::max()) return std::nullopt;
+  const double max = option.max == INT64_MAX ? std::numeric_limits<double>::max() : static_cast<double>(option.max);
+  if (!number.has_value() || !(*number >= static_cast<double>(option.min)) || *number > max) return std::nullopt;
   return number;
 }
 
@@ -82,7 +84,9 @@ std::string ExpectedValue(const ConfigOption& option) {
       return expected;
     }
     case OptionType::kBool: return "true or false";
-    case OptionType::kDouble: return "a number of at least 0";
+    case OptionType::kDouble:
+      return option.max == INT64_MAX ? fmt::format("a number of at least {}", option.min)
+                                     : fmt::format("a number from {} to {}", option.min, option.max);
     case OptionType::kDuration: return "a duration such as '10 s', '200 ms' or '5 min'";
     case OptionType::kMemorySize: return "a memory size such as '32kb', '64mb' or '1gb'";
     case OptionType::kEnum: {
@@ -103,7 +107,7 @@ bool IsValidValue(const ConfigOption& option, std::string_view text) {
     case OptionType::kList: return true;
     case OptionType::kInt: return ParseIntOption(option, text).has_value();
     case OptionType::kBool: return EqualIgnoringCase(text, "true") || EqualIgnoringCase(text, "false");
-    case OptionType::kDouble: return ParseNonNegative(text).has_value();
+    case OptionType::kDouble: return ParseDoubleOption(option, text).has_value();
     case OptionType::kDuration: return ParseDurationMs(text).ok();
     case OptionType::kMemorySize: return ParseMemorySize(text).ok();
     case OptionType::kEnum:
@@ -116,8 +120,9 @@ bool IsValidValue(const ConfigOption& option, std::string_view text) {
 }
 
 Status UnknownKey(std::string_view key, std::string_view origin) {
-  std::string_view nearest;
-  size_t nearest_distance = std::max<size_t>(3, key.size() / 3) + 1;
+  std::string_view nearest = KeyOfOlderName(key);
+  // Nothing is nearer than an older name of the same.
+  size_t nearest_distance = !nearest.empty() ? 0 : std::max<size_t>(3, key.size() / 3) + 1;
   for (const ConfigOption& option : ConfigOptions()) {
     const size_t distance = EditDistance(key, option.key);
     if (distance < nearest_distance) {
@@ -183,8 +188,9 @@ bool Configuration::GetBool(std::string_view key) const {
 }
 
 double Configuration::GetDouble(std::string_view key) const {
-  CheckOptionType(KnownOption(key), {OptionType::kDouble});
-  return *ParseNonNegative(Text(key));
+  const ConfigOption& option = KnownOption(key);
+  CheckOptionType(option, {OptionType::kDouble});
+  return *ParseDoubleOption(option, Text(key));
 }
 
 int64_t Configuration::GetDurationMs(std::string_view key) const {

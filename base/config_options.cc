@@ -236,10 +236,11 @@ const ConfigOption kOptions[] = {
      0,
      {"ROCKSDB", "HEAP"}},
     {"state.backend.rocksdb.memory.object-cache-ratio", OptionType::kDouble, "0.4",
-     "Share of a slot's memory for decoded objects: the state that was used lately.", kState},
+     "Share of a slot's memory for decoded objects: the state that was used lately.", kState, 0, 1},
     {"state.backend.rocksdb.memory.write-buffer-ratio", OptionType::kDouble, "0.3",
-     "Share of a slot's memory for what RocksDB has not written to files yet. What is left is for blocks of files.",
-     kState},
+     "Share of a slot's memory for what RocksDB has not written to files yet. What the two leave is for blocks of "
+     "files.",
+     kState, 0, 1},
 
     {"cep.exact-timeout-timestamps", OptionType::kBool, "false",
      "Give a match that time completes the moment at which it was complete; otherwise, as Flink does, that to which "

@@ -12,6 +12,7 @@
 #include "jobmanager/graph_check.h"
 #include "jobmanager/job_store.h"
 #include "jobmanager/restore_check.h"
+#include "state/state_backend_factory.h"
 
 namespace eagre {
 namespace {
@@ -168,6 +169,7 @@ Status JobManager::AddJob(const std::string& id, const proto::SubmitJobHeader& h
                           std::shared_ptr<const StoredArtifact> artifact, bool taken_up) {
   EAGRE_ASSIGN_OR_RETURN(const Configuration config, EffectiveConfig(header));
   EAGRE_ASSIGN_OR_RETURN(const RestartStrategyOptions restart, RestartStrategyOptions::FromConfiguration(config));
+  EAGRE_RETURN_IF_ERROR(CheckMemoryShares(config));
 
   JobSpec spec;
   spec.id = id;

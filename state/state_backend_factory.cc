@@ -12,6 +12,9 @@ namespace eagre {
 namespace {
 
 constexpr int64_t kMachineShareTenths = 4;
+constexpr const char* kObjectCacheKey = "state.backend.rocksdb.memory.object-cache-ratio";
+constexpr const char* kWriteBufferKey = "state.backend.rocksdb.memory.write-buffer-ratio";
+constexpr double kRounding = 1e-9;  // of decimals that are 1 together
 
 }  // namespace
 
@@ -19,6 +22,17 @@ int64_t SlotMemoryBytes(const Configuration& config, int slots) {
   int64_t bytes = config.GetBytes("taskmanager.memory.managed.size");
   if (bytes == 0) bytes = MachineMemoryBytes() / 10 * kMachineShareTenths;
   return std::max<int64_t>(1, bytes / std::max(1, slots));
+}
+
+Status CheckMemoryShares(const Configuration& config) {
+  const double sum = config.GetDouble(kObjectCacheKey) + config.GetDouble(kWriteBufferKey);
+  if (sum <= 1 + kRounding) return OkStatus();
+  return InvalidArgument(
+      "'{}' ({}, {}) and '{}' ({}, {}) are {:.4g} together; expected at most 1, the whole of a slot's memory: lower "
+      "one "
+      "of them",
+      kObjectCacheKey, config.Text(kObjectCacheKey), config.Origin(kObjectCacheKey), kWriteBufferKey,
+      config.Text(kWriteBufferKey), config.Origin(kWriteBufferKey), sum);
 }
 
 std::unique_ptr<StateBackend> NewStateBackend(StateBackendSettings settings) {
@@ -31,8 +45,8 @@ std::unique_ptr<StateBackend> NewStateBackend(StateBackendSettings settings) {
     if (options.directory.empty()) options.directory = config.GetString("eagre.work.dir");
     options.name = NewHexId(*NewSystemRandom());
     options.memory_bytes = settings.memory_bytes;
-    options.object_cache_ratio = config.GetDouble("state.backend.rocksdb.memory.object-cache-ratio");
-    options.write_buffer_ratio = config.GetDouble("state.backend.rocksdb.memory.write-buffer-ratio");
+    options.object_cache_ratio = config.GetDouble(kObjectCacheKey);
+    options.write_buffer_ratio = config.GetDouble(kWriteBufferKey);
     options.timers = config.GetString("state.backend.rocksdb.timer-service.factory") == "ROCKSDB";
     options.post_after = std::move(settings.post_after);
     options.metrics = settings.metrics;

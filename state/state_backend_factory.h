@@ -8,6 +8,7 @@
 
 #include "base/config.h"
 #include "base/metrics.h"
+#include "base/status.h"
 #include "state/state_backend.h"
 
 namespace eagre {
@@ -15,6 +16,9 @@ namespace eagre {
 // What state may take of one of `slots` slots: taskmanager.memory.managed.size, or without it four tenths of the
 // memory of the machine, or of its control group's limit, divided by them.
 int64_t SlotMemoryBytes(const Configuration& config, int slots);
+
+// Whether the shares of a slot's memory that the configuration gives to RocksDB are no more than the whole.
+Status CheckMemoryShares(const Configuration& config);
 
 struct StateBackendSettings {
   const Configuration* config = nullptr;  // the job's

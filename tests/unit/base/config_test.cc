@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 
+#include "base/older_keys.h"
 #include "tests/testing/paths.h"
 
 namespace eagre {
@@ -74,6 +75,24 @@ TEST(Config, AnUnknownKeyNamesThePlaceAndTheNearestKey) {
   EXPECT_THAT(YamlError("zzz: 1"), HasSubstr("`eagre config` lists all keys"));
 }
 
+TEST(Config, AnOlderNameThatFlinkHasForAKeyLeadsToIt) {
+  EXPECT_EQ(YamlError("state.backend: rocksdb"),
+            "eagre.yaml:1: unknown key 'state.backend'; did you mean 'state.backend.type'?");
+  EXPECT_THAT(YamlError("state.checkpoints.dir: /x"), HasSubstr("did you mean 'execution.checkpointing.dir'?"));
+  EXPECT_THAT(YamlError("state.savepoints.dir: /x"),
+              HasSubstr("did you mean 'execution.checkpointing.savepoint-dir'?"));
+  EXPECT_THAT(YamlError("restart-strategy: none"), HasSubstr("did you mean 'restart-strategy.type'?"));
+  EXPECT_THAT(YamlError("execution.buffer-timeout: 1 s"),
+              HasSubstr("did you mean 'execution.buffer-timeout.interval'?"));
+}
+
+TEST(Config, OlderNamesAreOfKeysThatThereAreAndNoKeysThemselves) {
+  for (const OlderKey& older : OlderKeys()) {
+    EXPECT_NE(FindConfigOption(older.key), nullptr) << older.key;
+    EXPECT_EQ(FindConfigOption(older.name), nullptr) << older.name;
+  }
+}
+
 TEST(Config, ABadValueNamesWhatWasExpected) {
   EXPECT_EQ(YamlError("parallelism.default: many"),
             "eagre.yaml:1: 'many' is no value for 'parallelism.default'; expected a whole number from 1 to 32768");
@@ -86,6 +105,8 @@ TEST(Config, ABadValueNamesWhatWasExpected) {
   EXPECT_THAT(YamlError("metrics.reporter.prom.port: 9260-9250"), HasSubstr("or a range"));
   EXPECT_THAT(YamlError("pipeline.operator-chaining.enabled: 1"), HasSubstr("true or false"));
   EXPECT_THAT(YamlError("restart-strategy.exponential-delay.jitter-factor: nan"), HasSubstr("a number of at least 0"));
+  EXPECT_THAT(YamlError("state.backend.rocksdb.memory.write-buffer-ratio: 2"), HasSubstr("a number from 0 to 1"));
+  EXPECT_THAT(YamlError("state.backend.rocksdb.memory.object-cache-ratio: -0.1"), HasSubstr("a number from 0 to 1"));
   EXPECT_THAT(YamlError("parallelism.default:"), HasSubstr("'' is no value")) << "a key without a value";
 }
 

@@ -222,6 +222,20 @@ TEST_F(JobManagerTest, AJobThatWaitsTooLongForSlotsFails) {
             "waited 10 s (slot.request.timeout) for 4 slots; no TaskManager is registered");
 }
 
+TEST_F(JobManagerTest, SharesOfTheMemoryOfASlotAreNoMoreThanTheWhole) {
+  proto::SubmitJobHeader header = JobOf(1);
+  (*header.mutable_config())["state.backend.rocksdb.memory.object-cache-ratio"] = "0.9";
+  const auto refused = job_manager_->SubmitJob(header, ArtifactNamed("d"));
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(
+      std::string(StatusMessage(refused.status())),
+      "'state.backend.rocksdb.memory.object-cache-ratio' (0.9, -D) and "
+      "'state.backend.rocksdb.memory.write-buffer-ratio' (0.3, default) are 1.2 together; expected at most 1, the "
+      "whole of a slot's memory: lower one of them");
+  (*header.mutable_config())["state.backend.rocksdb.memory.write-buffer-ratio"] = "0.1";
+  Submit(header);
+}
+
 TEST_F(JobManagerTest, AFailureWithoutRestartStrategyEndsTheJobWithItsCause) {
   FakeTaskManager& a = AddTaskManager("a", 1);
   FakeTaskManager& b = AddTaskManager("b", 1);
