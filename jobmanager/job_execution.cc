@@ -493,7 +493,7 @@ proto::JobSummary JobExecution::Summary() const {
   summary.set_job_id(spec_.id);
   summary.set_name(spec_.graph.name());
   summary.set_state(std::string(JobStateName(state_)));
-  summary.set_start_time_ms(state_entered_ms(JobState::kCreated));
+  summary.set_start_time_ms(spec_.submitted_ms);
   if (IsTerminal(state_)) summary.set_end_time_ms(state_entered_ms(state_));
   summary.set_restarts(restarts_);
   return summary;

@@ -49,6 +49,7 @@ struct JobSpec {
   CheckpointOptions checkpoints;
   std::string restore_from;  // folder of the savepoint or checkpoint that it begins with; empty: none
   bool taken_up = false;     // from a JobManager before this one
+  int64_t submitted_ms = 0;  // when the first of them was given it, since the epoch
 };
 
 struct JobExecutionOptions {

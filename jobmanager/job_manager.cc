@@ -136,7 +136,7 @@ void JobManager::SubmitJobDurably(const proto::SubmitJobHeader& header, std::sha
   proto::StoredJob stored;
   stored.set_job_id(*id);
   *stored.mutable_header() = header;
-  stored.set_submitted_ms(executor_.clock().NowMs());
+  stored.set_submitted_ms(jobs_.back().execution->Summary().start_time_ms());
   io().Post([this, alive = std::weak_ptr<bool>(alive_), &executor = executor_, store = options_.store,
              stored = std::move(stored), artifact = std::move(artifact), done = std::move(done)]() mutable {
     executor.Post(
@@ -154,7 +154,7 @@ void JobManager::SubmitJobDurably(const proto::SubmitJobHeader& header, std::sha
 
 Status JobManager::RecoverJob(const proto::StoredJob& job, const std::optional<proto::StoredAttempt>& attempt,
                               std::shared_ptr<const StoredArtifact> artifact) {
-  EAGRE_RETURN_IF_ERROR(AddJob(job.job_id(), job.header(), std::move(artifact), /*taken_up=*/true));
+  EAGRE_RETURN_IF_ERROR(AddJob(job.job_id(), job.header(), std::move(artifact), job.submitted_ms()));
   if (attempt) jobs_.back().execution->Reconcile(*attempt);
   EAGRE_LOG_INFO("job {} ({}) is taken up again", job.job_id(), job.header().graph().name());
   return OkStatus();
@@ -166,7 +166,7 @@ void JobManager::RecoverResult(proto::JobDetails details) {
 }
 
 Status JobManager::AddJob(const std::string& id, const proto::SubmitJobHeader& header,
-                          std::shared_ptr<const StoredArtifact> artifact, bool taken_up) {
+                          std::shared_ptr<const StoredArtifact> artifact, std::optional<int64_t> submitted_ms) {
   EAGRE_ASSIGN_OR_RETURN(const Configuration config, EffectiveConfig(header));
   EAGRE_ASSIGN_OR_RETURN(const RestartStrategyOptions restart, RestartStrategyOptions::FromConfiguration(config));
   EAGRE_RETURN_IF_ERROR(CheckMemoryShares(config));
@@ -179,7 +179,8 @@ Status JobManager::AddJob(const std::string& id, const proto::SubmitJobHeader& h
   spec.config = WorkerConfig(header);
   EAGRE_ASSIGN_OR_RETURN(spec.checkpoints, CheckpointOptions::FromConfiguration(config));
   spec.restore_from = header.restore_from();
-  spec.taken_up = taken_up;
+  spec.taken_up = submitted_ms.has_value();
+  spec.submitted_ms = submitted_ms.value_or(executor_.clock().NowMs());
   JobExecutionOptions execution;
   execution.slot_request_timeout_ms = config.GetDurationMs("slot.request.timeout");
   execution.isolate_after_failures = config.GetInt("restart-strategy.isolation.after-failures");

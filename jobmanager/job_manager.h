@@ -132,8 +132,9 @@ class JobManager {
   StatusOr<JobExecution*> FindRunning(const std::string& job_id) const;
   StatusOr<std::string> NewSavepointPath(const JobExecution& job, const std::string& directory);
   Status UnknownJob(const std::string& job_id) const;
+  // `submitted_ms`: of a job that is taken up.
   Status AddJob(const std::string& id, const proto::SubmitJobHeader& header,
-                std::shared_ptr<const StoredArtifact> artifact, bool taken_up = false);
+                std::shared_ptr<const StoredArtifact> artifact, std::optional<int64_t> submitted_ms = std::nullopt);
   void WatchLeadership();
   void OnReplaced(const Status& reason);
   // UNAVAILABLE when another has this one's place: a client asks again, and finds that one.

@@ -172,6 +172,16 @@ TEST_F(JobStoreTest, ASuccessorAdoptsWorkersThatHaveRunOn) {
   EXPECT_EQ(job_manager_->GetCluster().slots_available(), 1);
 }
 
+TEST_F(JobStoreTest, AJobThatIsTakenUpBeganWhenItWasSubmitted) {
+  StartJobManager();
+  executor_->Advance(60'000);
+  const std::string id = SubmitCheckpointed();
+  const int64_t submitted_ms = executor_->clock().NowMs();
+  EXPECT_EQ(job_manager_->GetJob(id)->summary().start_time_ms(), submitted_ms);
+  StartJobManager();
+  EXPECT_EQ(job_manager_->GetJob(id)->summary().start_time_ms(), submitted_ms);
+}
+
 TEST_F(JobStoreTest, AWorkerOfAnAttemptThatIsOverIsKilledAndItsSlotsAreFreeWhenItIsGone) {
   StartJobManager();
   const std::string id = SubmitCheckpointed();
