@@ -1,12 +1,12 @@
 #include "cep/cell_pages.h"
 
-#include <stdexcept>
+#include "state/state_declaration.h"
 
 namespace eagre::cep {
 namespace {
 
 [[noreturn]] void ThrowDamaged() {
-  throw std::runtime_error("a piece of a key's partial matches is missing or cut off: the state is damaged");
+  throw StateError("a piece of a key's partial matches is missing or cut off: the state is damaged");
 }
 
 }  // namespace

@@ -1,7 +1,8 @@
 #include "cep/decision_maker.h"
 
 #include <algorithm>
-#include <stdexcept>
+
+#include "state/state_declaration.h"
 
 namespace eagre::cep {
 
@@ -203,7 +204,7 @@ const void* DecisionMaker::Decoded(uint32_t place, std::string_view bytes) const
   if (objects_used_ == objects_.size()) objects_.push_back(type_.create());
   void* object = objects_[objects_used_++];
   if (!type_.decode(bytes, object)) {
-    throw std::runtime_error("an event of a partial match cannot be decoded: the state is damaged");
+    throw StateError("an event of a partial match cannot be decoded: the state is damaged");
   }
   decoded = {decoding_begun_, object};
   return object;

@@ -33,7 +33,7 @@ const char* WhatIsDone(Poison policy) {
 
 void PoisonHunt::BeginAttempt(const proto::FailureInfo* failed) {
   if (after_failures_ <= 0) return;
-  if (failed == nullptr || failed->operator_id().empty()) {
+  if (failed == nullptr || failed->operator_id().empty() || !failed->in_user_code()) {
     failures_ = 0;
   } else {
     failures_ = failed->operator_id() == operator_id_ ? failures_ + 1 : 1;
@@ -54,6 +54,14 @@ void PoisonHunt::Fill(proto::Isolation& isolation) const {
 void PoisonHunt::Explain(proto::FailureInfo& failure) const {
   if (!isolating_ || failure.operator_id().empty()) return;
   const std::optional<RecordOrigin> origin = RecordOrigin::Decode(failure.origin());
+  if (!failure.in_user_code()) {
+    if (!origin) return;
+    failure.set_message(fmt::format(
+        "{}\nIt was processing the record at {} of {}, from source '{}', which is kept: only an exception of the job's "
+        "code or a crash is taken for a record's fault.",
+        failure.message(), origin->position, origin->split, origin->source));
+    return;
+  }
   if (!origin) {
     failure.set_message(
         fmt::format("{}\nIt was not processing a record whose origin is known: it was in a timer, a window that fired, "

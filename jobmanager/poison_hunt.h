@@ -1,8 +1,11 @@
 // Finds the record that fails a job again and again (docs/decisions/0052-poison-records.md).
 //
-// When attempts in a row have failed in the same operator, the next one is isolated: its sources hand on one record at
-// a time, with its origin, which a failure then brings along. What becomes of the record is the policy of its source;
-// the sources of later attempts are told of the records that were found.
+// Only an exception of the job's code or a crash can be a record's fault: a full disk, a store that fails or a lost
+// connection fails whatever record comes.
+//
+// When attempts in a row have so failed in the same operator, the next one is isolated: its sources hand on one record
+// at a time, with its origin, which a failure then brings along. What becomes of the record is the policy of its
+// source; the sources of later attempts are told of the records that were found.
 #pragma once
 
 #include <cstdint>

@@ -5,8 +5,11 @@
 #include <algorithm>
 #include <cstdlib>
 #include <exception>
+#include <new>
 #include <typeinfo>
 #include <utility>
+
+#include "state/state_declaration.h"
 
 namespace eagre {
 namespace {
@@ -24,6 +27,11 @@ std::string DemangledName(const std::type_info& type) {
   return status == 0 ? name.get() : type.name();
 }
 
+// The engine throws through user code too: where a store fails, and where memory is used up.
+bool IsOfUserCode(const std::exception& error) {
+  return dynamic_cast<const StateError*>(&error) == nullptr && dynamic_cast<const std::bad_alloc*>(&error) == nullptr;
+}
+
 }  // namespace
 
 Chain::Chain(std::vector<ChainNode> nodes) : nodes_(std::move(nodes)) {
@@ -38,23 +46,27 @@ Status Chain::Guard(ChainNode& node, F&& call, const OriginRef& origin) {
   node.identity.origin = origin == nullptr ? "" : origin->c_str();
   OperatorScope scope(&node.identity);
   Status status;
+  bool in_user_code = false;
   try {
     status = call();
   } catch (const OverflowError& error) {
     status = ResourceExhausted("{}", error.what());
   } catch (const std::exception& error) {
     status = Internal("{}: {}", DemangledName(typeid(error)), error.what());
+    in_user_code = IsOfUserCode(error);
   } catch (...) {
     status = Internal("user code threw something that is not a std::exception");
+    in_user_code = true;
   }
-  if (!status.ok()) NoteFailure(node, origin);
+  if (!status.ok()) NoteFailure(node, origin, in_user_code);
   return status;
 }
 
-void Chain::NoteFailure(const ChainNode& node, const OriginRef& origin) {
+void Chain::NoteFailure(const ChainNode& node, const OriginRef& origin, bool in_user_code) {
   failed_operator_ = node.context->operator_name();
   failed_operator_id_ = node.identity.operator_id;
   failed_origin_ = origin;
+  failed_in_user_code_ = in_user_code;
 }
 
 Status Chain::Open() {
@@ -277,7 +289,7 @@ Status Chain::HandleInput(ChainNode& node) {
   const bool stopped_for_output =
       std::any_of(node.ports.begin(), node.ports.end(), [](const ChainPort& port) { return !port.output->empty(); });
   if (node.position == before && !stopped_for_output && node.queued.empty() && !node.op->blocked()) {
-    NoteFailure(node, node.origin);
+    NoteFailure(node, node.origin, /*in_user_code=*/false);
     return Internal("operator '{}' neither consumed its input nor emitted", failed_operator_);
   }
   return OkStatus();

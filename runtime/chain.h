@@ -137,6 +137,8 @@ class Chain {
   const std::string& failed_operator_id() const { return failed_operator_id_; }
   // Of the record that it was processing, if it was one and its origin is known.
   const OriginRef& failed_origin() const { return failed_origin_; }
+  // Whether user code threw it: a failure of what the engine uses, such as files or a store, is no record's.
+  bool failed_in_user_code() const { return failed_in_user_code_; }
   // Of all output channels. Any thread.
   int64_t QueuedBytes() const;
   int64_t SentBytes() const;
@@ -156,7 +158,7 @@ class Chain {
   Step PassBatch(ChainNode& node, ChainPort& port);
   Step PassRecords(ChainNode& node);
   Step PassEvent(ChainNode& node);
-  void NoteFailure(const ChainNode& node, const OriginRef& origin);
+  void NoteFailure(const ChainNode& node, const OriginRef& origin, bool in_user_code);
   Status HandleEvent(ChainNode& node);
   Status HandleInput(ChainNode& node);
   template <typename Value>
@@ -177,6 +179,7 @@ class Chain {
   std::string failed_operator_;
   std::string failed_operator_id_;
   OriginRef failed_origin_;
+  bool failed_in_user_code_ = false;
 };
 
 template <typename F>

@@ -59,6 +59,7 @@ void Slot::Fail(Task* task, const Status& status) {
     failure.operator_name = task->chain().failed_operator();
     failure.operator_id = task->chain().failed_operator_id();
     failure.origin = task->chain().failed_origin();
+    failure.in_user_code = task->chain().failed_in_user_code();
     task->Abandon(TaskState::kFailed);
   }
   handlers_.on_failure(std::move(failure));

@@ -28,6 +28,7 @@ struct TaskFailure {
   std::string operator_name;
   std::string operator_id;
   OriginRef origin = nullptr;  // of the record that was being processed, where it is known
+  bool in_user_code = false;   // user code threw it
 };
 
 class Slot {

@@ -212,6 +212,7 @@ class Worker::Impl {
     info.set_operator_id(failure.operator_id);
     info.set_subtask(failure.subtask);
     if (failure.origin != nullptr) info.set_origin(*failure.origin);
+    info.set_in_user_code(failure.in_user_code);
     info.set_time_ms(environment_.executor->clock().NowMs());
     info.set_secondary(secondary);
     info.set_damaged_checkpoint(IsDamagedCheckpoint(failure.status));

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <string>
+#include <string_view>
 
 #include "base/crash_report.h"
 
@@ -35,6 +37,17 @@ std::string DescribeReport(const CrashReport& report, const std::string& job) {
   return message;
 }
 
+// Memory that is used up, a store that fails and a mapped file without its bytes crash whatever the record is.
+bool MayBeOfUserCode(const CrashReport& report) {
+  if (report.signal == "SIGBUS") return false;
+  constexpr std::string_view kUncaught = "uncaught exception ";
+  if (!report.reason.starts_with(kUncaught)) return true;
+  const std::string_view thrown = std::string_view(report.reason).substr(kUncaught.size());
+  constexpr std::string_view kOfTheEngine[] = {"std::bad_alloc", "eagre::StateError", "eagre::OverflowError"};
+  return std::none_of(std::begin(kOfTheEngine), std::end(kOfTheEngine),
+                      [thrown](std::string_view type) { return thrown.starts_with(type); });
+}
+
 }  // namespace
 
 proto::FailureInfo MakeWorkerFailure(std::string_view message) {
@@ -56,6 +69,7 @@ proto::FailureInfo DescribeWorkerExit(const WorkerExit& exit, const proto::Deplo
   failure.set_subtask(report.subtask);
   failure.set_stack(report.stack);
   failure.set_origin(report.origin);
+  failure.set_in_user_code(MayBeOfUserCode(report));
   return failure;
 }
 

@@ -149,6 +149,16 @@ TEST_F(PoisonTest, ASourceOfAUserCountsItsRecords) {
               AllOf(HasSubstr("the record at record 1729 of numbers-1"), HasSubstr("source 'Numbers'")));
 }
 
+TEST_F(PoisonTest, NoRecordIsSkippedForADiskThatIsFull) {
+  ASSERT_NO_FATAL_FAILURE(StartCluster(1, 2));
+  WriteInput();
+  const Ended failed = RunJob({"--how", "disk", "--policy", "skip"});
+  EXPECT_EQ(failed.status, 1);
+  EXPECT_THAT(failed.err,
+              AllOf(HasSubstr("No space left on device"), Not(HasSubstr("skipped from now on")),
+                    Not(HasSubstr("OnPoison")), Not(HasSubstr("records skipped")), HasSubstr("Restarts: 4\n")));
+}
+
 TEST_F(PoisonTest, AFailureInATimerIsSaidToHaveNoRecord) {
   ASSERT_NO_FATAL_FAILURE(StartCluster(1, 2));
   WriteInput();

@@ -147,7 +147,7 @@ class CepFunction final : public KeyedProcessFunction<K, T, Out>,
   }
 
   static void Check(const Status& status) {
-    if (!status.ok()) throw std::runtime_error(std::string(StatusMessage(status)));
+    if (!status.ok()) throw StateError(std::string(StatusMessage(status)));
   }
 
   cep::KeyMatchesState matches_{this, "matches", TypeInfoOf<T>()};

@@ -10,6 +10,7 @@
 
 #include "cep/matching.h"
 #include "record/codec.h"
+#include "state/state_declaration.h"
 
 namespace eagre {
 
@@ -58,7 +59,7 @@ class Match {
     if (!Codec<T>::Decode(bytes, events[count++])) ThrowDamaged();
   }
   [[noreturn]] static void ThrowDamaged() {
-    throw std::runtime_error("an event of a match cannot be decoded: the state is damaged");
+    throw StateError("an event of a match cannot be decoded: the state is damaged");
   }
   size_t IndexOf(std::string_view stage) const {
     return static_cast<size_t>(std::find(names_->begin(), names_->end(), stage) - names_->begin());

@@ -1,5 +1,5 @@
 // Counts the records of each key, and fails at one record.
-//   --input PATH --format ndjson|csv|numbers --at NUMBER --how throw|null|timer --policy fail|skip|side
+//   --input PATH --format ndjson|csv|numbers --at NUMBER --how throw|null|timer|disk --policy fail|skip|side
 //   --output FOLDER (counts) --aside FOLDER (poison records)
 #include <eagre/eagre.h>
 
@@ -47,6 +47,25 @@ class Count : public KeyedProcessFunction<int64_t, Numbered, Counted> {
   ValueState<Counted> count_{this, "count"};
 };
 
+// A sink whose disk is full whenever it gets there.
+class FullDisk : public Sink<Counted> {
+ public:
+  std::string Name() const override { return "Full disk"; }
+  StatusOr<std::unique_ptr<SinkWriter<Counted>>> CreateWriter() const override {
+    return std::unique_ptr<SinkWriter<Counted>>(new Writer());
+  }
+
+ private:
+  struct Writer : SinkWriter<Counted> {
+    Status Write(const TypedBatch<Counted>& batch, size_t& position) override {
+      for (; position < batch.size(); ++position) {
+        if (batch.records()[position].count > 100) return Unavailable("cannot write x: No space left on device");
+      }
+      return OkStatus();
+    }
+  };
+};
+
 template <typename Stream>
 void Build(Stream& events, const JobArgs& args) {
   const std::string policy = args.Get("policy", "fail");
@@ -78,10 +97,8 @@ EAGRE_JOB(job, args) {
     Build(lines, args);
     return lines;
   }();
-  events.KeyBy(&Numbered::key)
-      .Process(Count(args.GetInt("at", -1), args.Get("how", "throw")))
-      .Name("count")
-      .Uid("count")
-      .WriteTo(NdjsonSink(args.Get("output"), "counts"))
-      .Uid("files");
+  const std::string how = args.Get("how", "throw");
+  auto counts = events.KeyBy(&Numbered::key).Process(Count(args.GetInt("at", -1), how)).Name("count").Uid("count");
+  if (how == "disk") counts.WriteTo(FullDisk()).Uid("disk");
+  counts.WriteTo(NdjsonSink(args.Get("output"), "counts")).Uid("files");
 }

@@ -184,7 +184,7 @@ TEST(KeyMatchesTest, APieceThatIsMissingIsAnError) {
   ASSERT_TRUE(decoded.Decode(reader));
   KeyPieces none;
   decoded.graph()->UsePieces(&none.pieces());
-  EXPECT_THROW(Text(decoded), std::runtime_error);
+  EXPECT_THROW(Text(decoded), StateError);
   for (size_t i = 0; i < bytes.size(); ++i) {
     KeyMatches cut;
     ByteReader shorter(std::string_view(bytes).substr(0, i));

@@ -10,6 +10,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 proto::FailureInfo FailureIn(const std::string& operator_id, const std::string& origin = "") {
   proto::FailureInfo failure;
@@ -17,6 +18,7 @@ proto::FailureInfo FailureIn(const std::string& operator_id, const std::string& 
   if (!operator_id.empty()) failure.set_operator_name("Map");  // of all, as where a job names none
   failure.set_operator_id(operator_id);
   failure.set_origin(origin);
+  failure.set_in_user_code(true);
   return failure;
 }
 
@@ -72,6 +74,28 @@ TEST(PoisonHuntTest, ARecordOfASourceThatFailsIsOnlyNamed) {
   hunt.Explain(failure);
   EXPECT_THAT(failure.message(), HasSubstr(".OnPoison(Poison::kSkip)"));
   hunt.BeginAttempt(&failure);
+  proto::Isolation isolation;
+  hunt.Fill(isolation);
+  EXPECT_EQ(isolation.poison_size(), 0);
+}
+
+TEST(PoisonHuntTest, WhatNeitherThrewNorCrashedInUserCodeIsNoRecordsFault) {
+  PoisonHunt hunt(1);
+  proto::FailureInfo full = FailureIn("files", Payment(Poison::kSkip).Encode());
+  full.set_in_user_code(false);
+  hunt.BeginAttempt(&full);
+  EXPECT_FALSE(hunt.isolating()) << "a full disk is not looked for record by record";
+  const proto::FailureInfo thrown = FailureIn("risk");
+  hunt.BeginAttempt(&thrown);
+  ASSERT_TRUE(hunt.isolating());
+  proto::FailureInfo none = FailureIn("files");
+  none.set_in_user_code(false);
+  hunt.Explain(none);
+  EXPECT_EQ(none.message(), "no such account");
+  hunt.Explain(full);
+  EXPECT_THAT(full.message(), AllOf(HasSubstr("the record at byte 7 of"), HasSubstr("which is kept"),
+                                    Not(HasSubstr("skipped")), Not(HasSubstr("OnPoison"))));
+  hunt.BeginAttempt(&full);
   proto::Isolation isolation;
   hunt.Fill(isolation);
   EXPECT_EQ(isolation.poison_size(), 0);

@@ -5,11 +5,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <new>
 #include <stdexcept>
 #include <string>
 
 #include "base/random.h"
 #include "eagre/testing/fake_operator_context.h"
+#include "state/state_declaration.h"
 
 namespace eagre {
 namespace {
@@ -189,6 +192,37 @@ TEST_F(ChainTest, RecordsTakeTheirOriginAlongAndWhatAWatermarkEmitsHasNone) {
   expected.insert(expected.end(), fired.begin(), fired.end());
   expected.push_back("w7");
   EXPECT_EQ(log, expected);
+}
+
+class FailingOperator final : public Operator {
+ public:
+  explicit FailingOperator(std::function<Status()> fail) : fail_(std::move(fail)) {}
+  Status Process(int, std::unique_ptr<Batch>&, size_t&) override { return fail_(); }
+
+ private:
+  const std::function<Status()> fail_;
+};
+
+TEST_F(ChainTest, OnlyWhatUserCodeThrowsIsItsFailure) {
+  const auto in_user_code = [this](std::function<Status()> fail) {
+    std::vector<ChainNode> nodes;
+    nodes.push_back(Node(std::make_unique<FailingOperator>(std::move(fail)), 1, -1));
+    auto chain = Make(std::move(nodes));
+    EXPECT_TRUE(chain->Open().ok());
+    auto batch = std::make_unique<TypedBatch<int64_t>>();
+    batch->Append(1) = 1;
+    chain->PushBatch(0, std::move(batch), std::make_shared<const std::string>("line 1"));
+    EXPECT_FALSE(Drain(*chain).ok());
+    EXPECT_EQ(*chain->failed_origin(), "line 1");
+    return chain->failed_in_user_code();
+  };
+  EXPECT_TRUE(in_user_code([]() -> Status { throw std::runtime_error("no such account"); }));
+  EXPECT_TRUE(in_user_code([]() -> Status { throw 7; }));
+  EXPECT_FALSE(in_user_code([] { return Unavailable("no space left on device"); }));
+  EXPECT_FALSE(in_user_code([]() -> Status { throw StateError("the store cannot be read"); }));
+  EXPECT_FALSE(in_user_code([]() -> Status { throw OverflowError("emitted too much"); }));
+  EXPECT_FALSE(in_user_code([]() -> Status { throw std::bad_alloc(); }));
+  EXPECT_FALSE(in_user_code([]() -> Status { return Internal("a bug"); }));
 }
 
 class ExplodingOperator final : public Operator {
