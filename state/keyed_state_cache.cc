@@ -25,6 +25,7 @@ Status KeyedStateCore::Open(StateBackend& backend, const std::string& operator_n
   // As messages are to name it: by what was declared.
   std::string declared;
   for (const StateDeclaration& state : declarations_) declared += (declared.empty() ? "" : "', '") + state.name;
+  if (declared.empty()) declared = name();
   share_.Open(backend, operator_name, std::move(declared), spilled_ == nullptr ? nullptr : this);
   return OkStatus();
 }

@@ -231,6 +231,22 @@ TEST(StateBackendTest, BeyondItsLimitTheMemoryBackendFailsNamingOperatorAndState
   EXPECT_THAT(std::string(StatusMessage(status)), HasSubstr("state.backend.type: rocksdb"));
 }
 
+TEST(StateBackendTest, ItNamesAllStatesThatAFunctionDeclares) {
+  struct Two : StateOwner {
+    ValueState<std::string> text{this, "text"};
+    ValueState<int64_t> count{this, "count"};
+  } owner;
+  MemoryStateBackend backend(1'000);
+  KeyedStateTable<std::string> table(owner.state_declarations());
+  ASSERT_TRUE(table.Open(backend, "notes", 16).ok());
+  owner.BindStates(table.scope(), table.slot_offsets());
+  table.SelectKey(KeyHash(std::string("key")), "key");
+  owner.text.Set(std::string(2'000, 'x'));
+  table.FinishBatch();
+  EXPECT_THAT(std::string(StatusMessage(table.MakeRoom())),
+              HasSubstr("the states 'text', 'count' of operator 'notes'"));
+}
+
 TEST(StateBackendTest, WhatIsHeldStaysWithinTheLimitAndWhatAStateHeldIsGivenBack) {
   MapStateBackend backend(200'000);
   {
