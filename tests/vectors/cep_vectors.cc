@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <map>
 
 #include "tests/vectors/run_apart.h"
 #include "tests/vectors/vector_check.h"
@@ -62,14 +61,11 @@ class VectorFiles {
     const bool is_object = item.get(vector) == simdjson::SUCCESS;
     std::string name = is_object ? Text(vector, "name") : "";
     if (name.empty()) name = fmt::format("{} vectors[{}]", name_, index);
-    const auto [taken, added] = names_.emplace(name, name_);
-    if (!added) outcome = Outcome::Of(fmt::format("name: is taken, by a vector in {}", taken->second));
     report_({name, is_object && Flag(vector, "tie_sensitive"), std::move(outcome)});
   }
 
   const ReportVector& report_;
-  std::string name_;                          // of the file at hand
-  std::map<std::string, std::string> names_;  // of vectors, with the files that they are in
+  std::string name_;  // of the file at hand
 };
 
 }  // namespace

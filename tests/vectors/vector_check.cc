@@ -186,11 +186,6 @@ void MatchStep(FormCheck& check, element item) {
   check.Fields(item, {FormCheck::TextIn(item, "do") == "advance" ? Needed("ts", Time) : Needed("e", Index)});
 }
 
-bool StepExpects(element step) {
-  constexpr const char* kChecks[] = {"expect", "partials", "changed", "some_timeouts"};
-  return std::any_of(std::begin(kChecks), std::end(kChecks), [&](const char* f) { return FormCheck::Has(step, f); });
-}
-
 void MatchVector(FormCheck& check, element item) {
   check.Fields(item, {Needed("events", Event, Shape::kList),
                       Needed("pattern", Stages),
@@ -201,12 +196,6 @@ void MatchVector(FormCheck& check, element item) {
                       {"expect_timeouts", TimeOuts},
                       {"after", After},
                       {"expect_error", RunError}});
-  if (!check.ok()) return;
-  if (FormCheck::Has(item, "steps")) {
-    const array steps = item["steps"].get_array();
-    if (std::any_of(steps.begin(), steps.end(), StepExpects)) return;
-  }
-  check.NeedOneOf(item, {"expect", "expect_timeouts", "expect_error", "after"});
 }
 
 // --- kind `reject`
@@ -367,11 +356,6 @@ void OperatorVector(FormCheck& check, element item) {
                       {"expect_side", Sides},
                       {"expect_error", RunError}});
   OneOf(check, item, "time", {"event", "processing"});
-  if (!check.ok()) return;
-  const array steps = item["steps"].get_array();
-  const auto checks = [](element step) { return FormCheck::TextIn(step, "do") == "check"; };
-  if (std::any_of(steps.begin(), steps.end(), checks)) return;
-  check.NeedOneOf(item, {"expect_output", "expect_side", "expect_error"});
 }
 
 }  // namespace
