@@ -102,7 +102,8 @@ struct JobClient::Impl {
         channel(NewChannel(this->address, options)),
         stub(proto::ClientService::NewStub(channel)) {}
 
-  Status Explain(const grpc::Status& status) const;
+  // `otherwise`: what else a user can do about a JobManager that cannot be reached.
+  Status Explain(const grpc::Status& status, std::string_view otherwise = "say with -m where it is") const;
   bool WaitForConnection(int64_t deadline_ns);
   bool IsStopped() {
     std::lock_guard lock(mutex);
@@ -141,7 +142,7 @@ struct JobClient::Impl {
   bool stopped = false;
 };
 
-Status JobClient::Impl::Explain(const grpc::Status& status) const {
+Status JobClient::Impl::Explain(const grpc::Status& status, std::string_view otherwise) const {
   // What the JobManager itself answers with has details (jobmanager/rpc_streams.h); what gRPC says of the network has
   // none.
   if (!status.error_details().empty()) {
@@ -151,10 +152,8 @@ Status JobClient::Impl::Explain(const grpc::Status& status) const {
     case grpc::StatusCode::OK: return OkStatus();
     case grpc::StatusCode::UNAVAILABLE:
     case grpc::StatusCode::DEADLINE_EXCEEDED:
-      return Unavailable(
-          "cannot reach the JobManager at {}: {}; start one with 'eagre jobmanager' or leave -m away to run in this "
-          "process",
-          address, WhyUnreachable(status));
+      return Unavailable("cannot reach the JobManager at {}: {}; start one with 'eagre jobmanager' or {}", address,
+                         WhyUnreachable(status), otherwise);
     case grpc::StatusCode::UNIMPLEMENTED:
       return FailedPrecondition("what serves at {} is no JobManager of this version of Eagre", address);
     default: return MakeStatus(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
@@ -203,7 +202,7 @@ StatusOr<std::string> JobClient::SubmitJob(proto::SubmitJobHeader header, const 
   // When the JobManager takes no more, Finish says why.
   writer->WritesDone();
   const grpc::Status status = writer->Finish();
-  if (!status.ok()) return impl_->Explain(status);
+  if (!status.ok()) return impl_->Explain(status, "leave -m away to run in this process");
   return reply.job_id();
 }
 

@@ -239,8 +239,10 @@ TEST_F(RpcTest, WithoutAJobManagerTheErrorSaysWhatToDo) {
   const auto jobs = client.ListJobs();
   EXPECT_EQ(std::string(StatusMessage(jobs.status())),
             "cannot reach the JobManager at " + gone +
-                ": connection refused; start one with 'eagre jobmanager' or leave -m away to run in this process");
-  EXPECT_EQ(client.SubmitJob(OneSubtaskJob("x"), library_).status().code(), absl::StatusCode::kUnavailable);
+                ": connection refused; start one with 'eagre jobmanager' or say with -m where it is");
+  const Status submitted = client.SubmitJob(OneSubtaskJob("x"), library_).status();
+  EXPECT_EQ(submitted.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(StatusMessage(submitted)), HasSubstr("or leave -m away to run in this process"));
   EXPECT_EQ(client.WatchJob("x", 100, [](const proto::JobDetails&) {}).status().code(), absl::StatusCode::kUnavailable);
 }
 
