@@ -87,10 +87,13 @@ std::string RenderAccumulators(const proto::JobDetails& job) {
 }
 
 std::string RenderCheckpoints(const proto::CheckpointDetails& checkpoints) {
-  std::string text = fmt::format(
-      "\nCheckpoints ({}, {}): {} complete, {} failed, {} triggered\n", checkpoints.mode(),
-      checkpoints.interval_ms() > 0 ? "every " + FormatDuration(checkpoints.interval_ms()) : "only when asked for",
-      checkpoints.completed_count(), checkpoints.failed_count(), checkpoints.triggered());
+  std::string text = "\nCheckpoints: none are taken\n";
+  if (!checkpoints.mode().empty()) {
+    text = fmt::format(
+        "\nCheckpoints ({}, {}): {} complete, {} failed, {} triggered\n", checkpoints.mode(),
+        checkpoints.interval_ms() > 0 ? "every " + FormatDuration(checkpoints.interval_ms()) : "only when asked for",
+        checkpoints.completed_count(), checkpoints.failed_count(), checkpoints.triggered());
+  }
   if (checkpoints.has_latest()) {
     const proto::CompletedCheckpoint& latest = checkpoints.latest();
     const std::string in_flight = latest.in_flight_bytes() == 0

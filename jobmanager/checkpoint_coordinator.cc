@@ -204,7 +204,8 @@ void CheckpointCoordinator::Schedule() {
   int64_t due_ms = 0;
   if (AllEnded()) {
     if (!AnyAwaitsCommit() || last_taken_) return;
-    if (last_failed_) due_ms = resolved_ms_ + std::min(std::max<int64_t>(options_.interval_ms, 1), kLastRetryMs);
+    if (last_failed_)
+      due_ms = resolved_ms_ + (options_.interval_ms > 0 ? std::min(options_.interval_ms, kLastRetryMs) : kLastRetryMs);
   } else {
     if (options_.interval_ms <= 0) return;
     due_ms = std::max(triggered_ms_ + options_.interval_ms, resolved_ms_ + options_.min_pause_ms);

@@ -240,7 +240,8 @@ proto::DeployWorker JobExecution::DeployMessage(size_t worker_index, const std::
   plan.set_directory(checkpoints_ == nullptr ? "" : checkpoints_->directory());
   plan.set_restore_from(checkpoints_ == nullptr ? spec_.restore_from : checkpoints_->restore_from());
   plan.set_restore_attempt(checkpoints_ == nullptr ? -1 : checkpoints_->restore_attempt());
-  plan.set_commits_on_checkpoint(checkpoints_ != nullptr && spec_.checkpoints.interval_ms > 0);
+  // Also without an interval: users ask for checkpoints and savepoints, and what came before one must stay.
+  plan.set_commits_on_checkpoint(checkpoints_ != nullptr);
   return deploy;
 }
 
@@ -366,8 +367,11 @@ void JobExecution::Fail(proto::FailureInfo failure) {
     return;
   }
   const bool goes_on = state_ == JobState::kRunning || state_ == JobState::kRestarting;
-  if (failure.damaged_checkpoint() && goes_on && checkpoints_ != nullptr) {
-    if (const Status older = checkpoints_->OnDamagedCheckpoint(failure.message()); !older.ok()) {
+  if (failure.damaged_checkpoint() && goes_on) {
+    const Status older = checkpoints_ != nullptr ? checkpoints_->OnDamagedCheckpoint(failure.message())
+                                                 : DataLoss("{}, which the job was to begin with, cannot be used: {}",
+                                                            spec_.restore_from, failure.message());
+    if (!older.ok()) {
       failure.set_message(std::string(StatusMessage(older)));
       failure.set_retryable(false);
     }
@@ -511,6 +515,10 @@ proto::JobDetails JobExecution::Details() const {
   }
   details.set_attempt(std::max(attempt_, 0));
   if (checkpoints_ != nullptr) *details.mutable_checkpoints() = checkpoints_->details();
+  if (checkpoints_ == nullptr && attempt_ >= 0 && !spec_.restore_from.empty()) {
+    details.mutable_checkpoints()->set_restored_from(spec_.restore_from);
+    details.mutable_checkpoints()->set_restored_ms(state_entered_ms(JobState::kRunning));
+  }
   return details;
 }
 

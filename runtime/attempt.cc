@@ -544,6 +544,7 @@ class Attempt::Impl {
     scope.slot = slots_.at(ThreadOf(v, subtask)).slot.get();
     scope.state_backend = backends_.at(ThreadOf(v, subtask)).get();
     scope.checkpointing = deploy_.checkpoints().commits_on_checkpoint();
+    scope.restored = restore_ != nullptr;
     scope.overflow.limit_bytes = graph_.config().GetBytes("execution.overflow.max-size");
     scope.overflow.owner = fmt::format("subtask {} of '{}'", subtask, vertex.name());
     scope.send_to_coordinator = [this, v, subtask](int node, std::string event) {

@@ -59,6 +59,8 @@ class OperatorContext {
   virtual const Clock& clock() const = 0;
   // Whether the job takes checkpoints while it runs.
   virtual bool checkpointing() const { return false; }
+  // Whether it goes on from a checkpoint or savepoint.
+  virtual bool restored() const { return false; }
   // Of this slot: where keyed state is to be. Outlives the operator. Null: in memory, without limit.
   virtual StateBackend* state_backend() { return nullptr; }
   virtual Output& output(int port) = 0;

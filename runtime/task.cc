@@ -67,13 +67,20 @@ bool Task::AllRestoredFinished() const {
 
 Status Task::RestoreStates() {
   if (checkpoints_ == nullptr && options_.restore == nullptr) return OkStatus();
-  if (checkpoints_ == nullptr) {
-    return FailedPrecondition("a job that takes no checkpoints cannot be restored from one");
+  if (chain_->skips_operators()) ending_ = Ending::kLastWatermark;
+  EAGRE_RETURN_IF_ERROR(checkpoints_ == nullptr ? RestoreForGood() : RestoreCheckpoints());
+  if (options_.restore == nullptr) return OkStatus();
+  for (size_t i = 0; i < chain_->size(); ++i) {
+    const proto::OperatorSnapshot* op = options_.restore->Find(options_.operator_ids[i]);
+    if (op == nullptr) continue;
+    // Key selectors and partitioners are user code.
+    EAGRE_RETURN_IF_ERROR(chain_->RunMail(static_cast<int>(i), [&] { return RestoreInFlightOf(i, *op); }));
   }
-  if (chain_->skips_operators()) {
-    ending_ = Ending::kLastWatermark;
-    checkpoints_->SetFinished();
-  }
+  return OkStatus();
+}
+
+Status Task::RestoreCheckpoints() {
+  if (chain_->skips_operators()) checkpoints_->SetFinished();
   chain_->set_on_barrier([this](size_t node) {
     checkpoints_->Seal(node);
     StoreWaiting(node);
@@ -83,13 +90,20 @@ Status Task::RestoreStates() {
     chain_->node(i).op->CollectStates(states);
     checkpoints_->AddOperator(options_.operator_ids[i], std::move(states));
   }
-  EAGRE_RETURN_IF_ERROR(checkpoints_->Restore(options_.restore.get(), position()));
-  if (options_.restore == nullptr) return OkStatus();
+  return checkpoints_->Restore(options_.restore.get(), position());
+}
+
+// The job takes no checkpoints of its own.
+Status Task::RestoreForGood() {
   for (size_t i = 0; i < chain_->size(); ++i) {
     const proto::OperatorSnapshot* op = options_.restore->Find(options_.operator_ids[i]);
     if (op == nullptr) continue;
-    // Key selectors and partitioners are user code.
-    EAGRE_RETURN_IF_ERROR(chain_->RunMail(static_cast<int>(i), [&] { return RestoreInFlightOf(i, *op); }));
+    std::vector<CheckpointedState*> states;
+    chain_->node(i).op->CollectStates(states);
+    std::vector<proto::StateSegment> inherited;  // by no chain
+    for (CheckpointedState* state : states) {
+      EAGRE_RETURN_IF_ERROR(options_.restore->Restore(*op, position(), *state, /*local=*/nullptr, inherited));
+    }
   }
   return OkStatus();
 }
@@ -485,14 +499,9 @@ StatusOr<Task::StepResult> Task::StepEnding() {
       break;
     case Ending::kFlush:
       if (!chain_->Flush()) return StepResult::kBlockedOnOutput;
-      if (checkpoints_ != nullptr) {
-        ending_ = Ending::kAwaitCommit;
-        break;
-      }
-      done_ = true;
-      EAGRE_RETURN_IF_ERROR(chain_->Close(/*failed=*/false));
-      stats_.state = TaskState::kFinished;
-      return StepResult::kDone;
+      if (checkpoints_ == nullptr) return StepAtEnd();
+      ending_ = Ending::kAwaitCommit;
+      break;
     case Ending::kAwaitCommit: return StepAwaitingCommit(now_ms_);
   }
   return StepResult::kProgress;

@@ -134,6 +134,8 @@ class Task {
   void OnBarrier(size_t input, int64_t checkpoint_id);
   void EndOvertaking();
   Status RestoreStates();
+  Status RestoreCheckpoints();
+  Status RestoreForGood();
   RestorePlan::Position position() const;
   bool AllRestoredFinished() const;
   bool MaybeFlush(int64_t now_ns, bool idle);

@@ -32,6 +32,7 @@ struct TaskScope {
   Slot* slot = nullptr;
   OverflowBudget overflow;
   bool checkpointing = false;
+  bool restored = false;
   StateBackend* state_backend = nullptr;
   // To the coordinator of the operator at `node` of this vertex.
   std::function<void(int node, std::string event)> send_to_coordinator;
@@ -65,6 +66,7 @@ class TaskOperatorContext final : public OperatorContext {
   Gauge& AddGauge(const std::string& name) override;
   Counter& AddCounter(const std::string& name) override;
   bool checkpointing() const override { return scope_.checkpointing; }
+  bool restored() const override { return scope_.restored; }
   StateBackend* state_backend() override { return scope_.state_backend; }
   MetricScope metric_scope() const override;
   const SourceIsolation* isolation() const override { return isolation_.get(); }

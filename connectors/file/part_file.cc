@@ -122,9 +122,11 @@ Status RemoveLeftovers(FileSystem& files, const FinishedPart& part) {
 Status PartFileWriter::Open(SinkContext& context) {
   context_ = &context;
   const bool checkpointed = context.checkpointing();
-  replaces_ = !options_.rolling.rolls() && !checkpointed;
+  const bool is_one_file = !options_.rolling.rolls() && !checkpointed;
+  replaces_ = is_one_file && !context.restored();
   commits_when_sealed_ = options_.rolling.rolls() && !checkpointed;
-  attempt_ = AttemptName(context.job_id(), context.attempt());
+  // The one file of a restored job is added to what there is, and is that of whichever attempt comes to the end.
+  attempt_ = AttemptName(context.job_id(), is_one_file ? 0 : context.attempt());
   EAGRE_RETURN_IF_ERROR(checkpointed ? CreateSyncedFolder(*options_.files, options_.directory)
                                      : options_.files->CreateDirectories(options_.directory));
   buffer_.reserve(kWriteBytes + kWriteBytes / 4);

@@ -37,7 +37,8 @@ struct PartFileOptions {
 //
 // Without rolling and without checkpoints there is one file, `<prefix>-<subtask><suffix>`, which replaces that of an
 // earlier run. Else files are added: `<prefix>-<subtask>-<attempt>-<n><suffix>`, where `<attempt>` is 8 hexadecimal
-// digits that no other attempt of this or another job has, and `<n>` counts the files of this subtask from 0.
+// digits that no other attempt of this or another job has, and `<n>` counts the files of this subtask from 0. A
+// restored job without rolling and checkpoints adds one file, under the name of its first attempt.
 class PartFileWriter {
  public:
   PartFileWriter(PartFileOptions options, std::unique_ptr<RowEncoder> encoder)

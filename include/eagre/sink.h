@@ -48,6 +48,8 @@ class SinkContext {
   /// Whether PrepareCommit and the committer are called at checkpoints, while the job runs. Otherwise only the end of
   /// the input commits, and the writer of an endless stream makes visible by itself what it has finished.
   bool checkpointing() const { return context_->checkpointing(); }
+  /// Whether the job goes on from a checkpoint or savepoint, so that what it wrote before that must stay.
+  bool restored() const { return context_->restored(); }
   Counter& AddCounter(const std::string& name) { return context_->AddCounter(name); }
   Gauge& AddGauge(const std::string& name) { return context_->AddGauge(name); }
   /// For metrics of the writer's own.

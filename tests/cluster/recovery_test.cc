@@ -329,6 +329,48 @@ TEST_F(RecoveryTest, ASavepointMovesFromMemoryToRocksDbAndBack) {
   ExpectExactlyOnce();
 }
 
+// A folder and no interval: checkpoints and savepoints only where somebody asks for them.
+TEST_F(RecoveryTest, WhatASavepointCommittedStaysWhenTheJobGoesOnWithoutAnInterval) {
+  ASSERT_NO_FATAL_FAILURE(StartCluster(2, 2, {"execution.checkpointing.dir=" + Path("checkpoints")}));
+  const std::string first = SubmitCounting({"-p", "2"});
+  ASSERT_TRUE(AwaitTrue([&] { return RecordsIn(first) > 5'000; })) << Job(first).DebugString();
+  EXPECT_EQ(RunOnCluster({"savepoint", first, Path("savepoints")}).status, 0);
+  const std::string second = SubmitCounting({"-p", "3", "-s", Stop(first)});
+  ASSERT_TRUE(AwaitState(second, "FINISHED")) << Job(second).DebugString();
+  ExpectExactlyOnce();
+}
+
+TEST_F(RecoveryTest, WhatACheckpointThatWasAskedForCommittedStaysBehindARestart) {
+  ASSERT_NO_FATAL_FAILURE(
+      StartCluster(2, 2,
+                   {"execution.checkpointing.dir=" + Path("checkpoints"), "restart-strategy.type=fixed-delay",
+                    "restart-strategy.fixed-delay.attempts=1000", "restart-strategy.fixed-delay.delay=1ms"}));
+  const std::string job_id = SubmitCounting({"-p", "2"});
+  ASSERT_TRUE(AwaitTrue([&] { return RecordsIn(job_id) > 5'000; })) << Job(job_id).DebugString();
+  EXPECT_EQ(RunOnCluster({"checkpoint", job_id}).status, 0);
+  ASSERT_FALSE(Workers(0).empty());
+  kill(Workers(0).front(), SIGKILL);
+  ASSERT_TRUE(AwaitState(job_id, "FINISHED")) << Job(job_id).DebugString();
+  EXPECT_GE(Job(job_id).summary().restarts(), 1);
+  ExpectExactlyOnce();
+}
+
+// It takes no checkpoints then, and begins at the savepoint again after a failure.
+TEST_F(RecoveryTest, AJobGoesOnFromASavepointWithoutAFolderOfItsOwn) {
+  ASSERT_NO_FATAL_FAILURE(StartCluster(2, 2, CheckpointOptions()));
+  const std::string first = SubmitCounting({"-p", "2"});
+  const std::string savepoint = Stop(first);
+  const std::string second = SubmitCounting(
+      {"-p", "3", "-s", savepoint, "-D", "execution.checkpointing.interval=0 s", "-D", "execution.checkpointing.dir="});
+  ASSERT_TRUE(AwaitTrue([&] { return RecordsIn(second) > 1'000; })) << Job(second).DebugString();
+  EXPECT_EQ(Job(second).checkpoints().restored_from(), savepoint);
+  ASSERT_FALSE(Workers(0).empty());
+  kill(Workers(0).front(), SIGKILL);
+  ASSERT_TRUE(AwaitState(second, "FINISHED")) << Job(second).DebugString();
+  EXPECT_GE(Job(second).summary().restarts(), 1);
+  ExpectExactlyOnce();
+}
+
 TEST_F(RecoveryTest, ALaterVersionWithAFieldMoreGoesOnFromTheSavepoint) {
   ASSERT_NO_FATAL_FAILURE(StartCluster(2, 2, CheckpointOptions()));
   const std::string first = SubmitCounting({"-p", "2", "-D", "pipeline.max-parallelism=128"});

@@ -185,6 +185,36 @@ TEST(CheckpointedFileSinkTest, EveryCheckpointSealsAFileAndOnlyTheCommitterNames
   EXPECT_THAT(finished(), ElementsAre("{\"id\":0,\"text\":\"x\"}\n", "{\"id\":1,\"text\":\"x\"}\n"));
 }
 
+// It goes on from a savepoint, and takes no checkpoints of its own.
+class RestoredContext final : public FakeOperatorContext {
+ public:
+  bool restored() const override { return true; }
+};
+
+TEST(RestoredFileSinkTest, WhatWasThereStaysAndAttemptsTakeEachOthersPlace) {
+  const ScratchDirectory scratch;
+  for (const char* name : {"part-0.ndjson", "part-1.ndjson"}) scratch.Write(name, "old\n");
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    RestoredContext operator_context;
+    operator_context.set_attempt(attempt);
+    SinkContext context(operator_context);
+    const std::shared_ptr<Sink<Item>> sink = NdjsonSink(scratch.path()).For<Item>();
+    const std::unique_ptr<SinkWriter<Item>> writer = *sink->CreateWriter();
+    ASSERT_TRUE(writer->Open(context).ok());
+    TypedBatch<Item> batch;
+    batch.Append(0) = {attempt, "x"};
+    size_t position = 0;
+    ASSERT_TRUE(writer->Write(batch, position).ok());
+    const StatusOr<std::vector<Committable>> sealed = writer->PrepareCommit();
+    ASSERT_TRUE(sealed.ok());
+    ASSERT_TRUE((*sink->CreateCommitter())->Commit(*sealed).ok());
+  }
+  std::vector<std::string> contents;
+  const std::vector<FileInfo> entries = *PosixFileSystem().List(scratch.path());
+  for (const FileInfo& entry : entries) contents.push_back(*PosixFileSystem().ReadFile(entry.path));
+  EXPECT_THAT(contents, testing::UnorderedElementsAre("old\n", "old\n", "{\"id\":1,\"text\":\"x\"}\n"));
+}
+
 // One attempt of a file sink.
 struct SinkAttempt {
   SinkAttempt(FileSystem& files, const std::string& folder, int attempt) {

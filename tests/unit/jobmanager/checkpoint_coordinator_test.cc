@@ -498,6 +498,19 @@ TEST_F(CheckpointCoordinatorTest, ALastCheckpointThatFailsIsTriedAgain) {
   EXPECT_THAT(Commands(), ElementsAre("trigger 2"));
 }
 
+TEST_F(CheckpointCoordinatorTest, ALastCheckpointIsTakenAndTriedAgainWithoutAnInterval) {
+  options_.tolerable_failures = 1;
+  options_.interval_ms = 0;
+  OpenAndStart();
+  EndAll(/*awaits_commit=*/true);
+  EXPECT_THAT(Commands(), ElementsAre("trigger 1"));
+  coordinator_->OnReport(ReportOf(1, Report::DECLINE, 1, 1));
+  executor_.Advance(999);
+  EXPECT_THAT(Commands(), ElementsAre("abort 1"));
+  executor_.Advance(1);
+  EXPECT_THAT(Commands(), ElementsAre("trigger 2"));
+}
+
 TEST_F(CheckpointCoordinatorTest, WithoutCommitsTheEndTakesNoCheckpoint) {
   OpenAndStart();
   EndAll(/*awaits_commit=*/false);

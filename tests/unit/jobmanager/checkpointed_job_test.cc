@@ -219,7 +219,45 @@ TEST_F(CheckpointedJobTest, SettingsThatCannotWorkAreRefusedByName) {
 TEST_F(CheckpointedJobTest, FoldersMayBeWrittenAsUris) {
   const std::string id = Run({{"execution.checkpointing.dir", "file://" + scratch_.path() + "/uri/"}});
   EXPECT_EQ(task_manager_->deploys().back().checkpoints().directory(), JoinPath(scratch_.path(), "uri/" + id));
-  EXPECT_FALSE(task_manager_->deploys().back().checkpoints().commits_on_checkpoint()) << "it has no interval";
+}
+
+TEST_F(CheckpointedJobTest, SinksCommitWithWhatIsAskedForWhereThereIsNoInterval) {
+  Run({});
+  EXPECT_TRUE(task_manager_->deploys().back().checkpoints().commits_on_checkpoint());
+}
+
+TEST_F(CheckpointedJobTest, AJobWithoutAFolderBeginsWithItsSavepointAndTakesNoCheckpoints) {
+  const std::string id = Run({{"execution.checkpointing.dir", ""},
+                              {"restart-strategy.type", "fixed-delay"},
+                              {"restart-strategy.fixed-delay.delay", "10 ms"}},
+                             "/somewhere/savepoint-1");
+  for (const int attempt : {0, 1}) {
+    SCOPED_TRACE(attempt);
+    const proto::CheckpointPlan plan = task_manager_->deploys().back().checkpoints();
+    EXPECT_EQ(plan.restore_from(), "/somewhere/savepoint-1");
+    EXPECT_EQ(plan.directory(), "");
+    EXPECT_FALSE(plan.commits_on_checkpoint());
+    EXPECT_EQ(Details(id).checkpoints().restored_from(), "/somewhere/savepoint-1");
+    if (attempt > 0) break;
+    WorkerCrashes();
+    executor_.Advance(100);
+    StartWorker();
+  }
+}
+
+TEST_F(CheckpointedJobTest, ADamagedSavepointFailsAJobWithoutAFolderAtOnce) {
+  const std::string id =
+      Run({{"execution.checkpointing.dir", ""}, {"restart-strategy.type", "fixed-delay"}}, "/somewhere/savepoint-1");
+  proto::FailureInfo failure;
+  failure.set_message("savepoint.state is damaged");
+  failure.set_damaged_checkpoint(true);
+  failure.set_retryable(true);
+  task_manager_->SendFailed(attempt_, failure);
+  task_manager_->SendExited(attempt_);
+  executor_.RunReady();
+  EXPECT_EQ(StateOf(id), "FAILED");
+  EXPECT_THAT(Details(id).failures(0).message(),
+              HasSubstr("/somewhere/savepoint-1, which the job was to begin with, cannot be used: savepoint.state"));
 }
 
 TEST_F(CheckpointedJobTest, AFolderThatCannotBeMadeFailsTheJob) {
