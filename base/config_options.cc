@@ -82,8 +82,8 @@ const ConfigOption kOptions[] = {
     {"pipeline.name", OptionType::kString, "", "Name of the job; empty keeps the name that the job gave itself.",
      kJobs},
     {"pipeline.max-parallelism", OptionType::kInt, "-1",
-     "Number of key groups, the highest parallelism to which a job can ever be scaled; -1 derives it from the "
-     "parallelism.",
+     "Number of key groups, the highest parallelism to which a job can ever be scaled; -1 takes that of the "
+     "state that the job goes on from, or derives it from the parallelism.",
      kJobs, -1, kMostParallelism},
     {"pipeline.operator-chaining.enabled", OptionType::kBool, "true",
      "Operators that need no exchange between them run in one task.", kJobs},

@@ -106,7 +106,7 @@ void JobManager::OnTaskManagerConnected(std::unique_ptr<Link> link) {
 
 // ---- what users ask ----
 
-StatusOr<std::string> JobManager::SubmitJob(const proto::SubmitJobHeader& header,
+StatusOr<std::string> JobManager::SubmitJob(proto::SubmitJobHeader header,
                                             std::shared_ptr<const StoredArtifact> artifact,
                                             const std::optional<proto::CheckpointMetadata>& restored) {
   EAGRE_RETURN_IF_ERROR(CheckNotReplaced());
@@ -114,6 +114,7 @@ StatusOr<std::string> JobManager::SubmitJob(const proto::SubmitJobHeader& header
   EAGRE_CHECK(header.restore_from().empty() == !restored.has_value());
   std::vector<std::string> left;
   if (restored) {
+    TakeStoredMaxParallelism(*restored, *header.mutable_graph());
     EAGRE_ASSIGN_OR_RETURN(left, CheckRestore(header, *restored));
   }
   if (jobs_.size() >= options_.max_active_jobs) {
@@ -136,6 +137,7 @@ void JobManager::SubmitJobDurably(const proto::SubmitJobHeader& header, std::sha
   proto::StoredJob stored;
   stored.set_job_id(*id);
   *stored.mutable_header() = header;
+  *stored.mutable_header()->mutable_graph() = jobs_.back().execution->spec().graph;  // as it is restored
   stored.set_submitted_ms(jobs_.back().execution->Summary().start_time_ms());
   io().Post([this, alive = std::weak_ptr<bool>(alive_), &executor = executor_, store = options_.store,
              stored = std::move(stored), artifact = std::move(artifact), done = std::move(done)]() mutable {

@@ -72,7 +72,7 @@ class JobManager {
 
   // Returns the new job's id. INVALID_ARGUMENT says what is wrong with graph or configuration, FAILED_PRECONDITION why
   // the job does not take `restored`, the metadata of header.restore_from, which must be given when that is set.
-  StatusOr<std::string> SubmitJob(const proto::SubmitJobHeader& header, std::shared_ptr<const StoredArtifact> artifact,
+  StatusOr<std::string> SubmitJob(proto::SubmitJobHeader header, std::shared_ptr<const StoredArtifact> artifact,
                                   const std::optional<proto::CheckpointMetadata>& restored = std::nullopt);
   // The same; `done` is called when the job is in the store as well. Where that fails the job is cancelled.
   void SubmitJobDurably(const proto::SubmitJobHeader& header, std::shared_ptr<const StoredArtifact> artifact,

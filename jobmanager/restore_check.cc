@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/stream_graph.h"
 #include "state/checkpoint_metadata.h"
 #include "state/state_schema.h"
 
@@ -48,6 +49,28 @@ bool HasState(const proto::OperatorSnapshot& op) {
          std::any_of(op.subtasks().begin(), op.subtasks().end(), [](const proto::SubtaskSnapshot& subtask) {
            return std::any_of(subtask.states().begin(), subtask.states().end(), IsWorthKeeping);
          });
+}
+
+bool HasKeyedState(const proto::OperatorSnapshot& op) {
+  return std::any_of(op.subtasks().begin(), op.subtasks().end(), [](const proto::SubtaskSnapshot& subtask) {
+    return std::any_of(subtask.states().begin(), subtask.states().end(), [](const proto::StateSnapshot& state) {
+      return state.distribution() == proto::STATE_KEYED && !state.has_in_flight() && !state.segments().empty();
+    });
+  });
+}
+
+// Empty: the number of key groups is that of the state, or there is no state by key.
+std::string KeyGroupDifference(const proto::OperatorSnapshot& op, const proto::Vertex& vertex) {
+  if (op.max_parallelism() == vertex.max_parallelism() || !HasKeyedState(op)) return "";
+  if (!vertex.derived_max_parallelism()) {
+    return fmt::format(
+        "'{}' has state in {} key groups, but a maximum parallelism of {} is set for it (pipeline.max-parallelism or "
+        "SetMaxParallelism): set {}, or none",
+        op.name(), op.max_parallelism(), vertex.max_parallelism(), op.max_parallelism());
+  }
+  return fmt::format(
+      "'{}' has state in {} key groups, but runs in the task '{}' with state in {}: part them by StartNewChain()",
+      op.name(), op.max_parallelism(), vertex.name(), vertex.max_parallelism());
 }
 
 struct Findings {
@@ -194,6 +217,26 @@ Status CheckFilesOf(FileSystem& files, const std::string& path, const proto::Che
   return OkStatus();
 }
 
+void TakeStoredMaxParallelism(const proto::CheckpointMetadata& restored, proto::JobGraph& graph) {
+  std::map<std::string, const proto::OperatorSnapshot*> stored;
+  for (const proto::OperatorSnapshot& op : restored.operators()) {
+    if (HasState(op)) stored[op.operator_id()] = &op;
+  }
+  std::map<std::string, int> of_vertices;
+  for (const proto::Vertex& vertex : graph.vertices()) {
+    bool is_keyed = false;
+    for (const proto::OperatorNode& node : vertex.operators()) {
+      const auto found = stored.find(node.id());
+      if (found == stored.end() || found->second->max_parallelism() < vertex.parallelism()) continue;
+      // State by key cannot do with another one.
+      if (is_keyed || (of_vertices.contains(vertex.id()) && !HasKeyedState(*found->second))) continue;
+      is_keyed = HasKeyedState(*found->second);
+      of_vertices[vertex.id()] = found->second->max_parallelism();
+    }
+  }
+  OverrideMaxParallelism(graph, of_vertices);
+}
+
 StatusOr<std::vector<std::string>> CheckRestore(const proto::SubmitJobHeader& header,
                                                 const proto::CheckpointMetadata& restored) {
   const std::map<std::string, Place> places = OperatorsOf(header);
@@ -209,8 +252,12 @@ StatusOr<std::vector<std::string>> CheckRestore(const proto::SubmitJobHeader& he
     }
     const proto::Vertex& vertex = *place->second.vertex;
     if (has_state && op.max_parallelism() > 0 && vertex.parallelism() > op.max_parallelism()) {
-      findings.differences.push_back(fmt::format("'{}' has parallelism {}, its state can be divided among at most {}",
-                                                 op.name(), vertex.parallelism(), op.max_parallelism()));
+      findings.differences.push_back(fmt::format(
+          "'{}' has parallelism {}, its state can be divided among at most {} (the maximum parallelism that it was "
+          "stored with): lower its parallelism",
+          op.name(), vertex.parallelism(), op.max_parallelism()));
+    } else if (std::string difference = KeyGroupDifference(op, vertex); !difference.empty()) {
+      findings.differences.push_back(std::move(difference));
     }
     if (place->second.form != nullptr) OperatorComparison(op, *place->second.form, findings).Compare();
   }

@@ -181,6 +181,11 @@ class JobGraphBuilder {
     }
   }
 
+  bool DerivesMaxParallelism(const std::vector<int>& nodes) const {
+    return graph_.config().GetInt("pipeline.max-parallelism") <= 0 &&
+           std::all_of(nodes.begin(), nodes.end(), [this](int i) { return graph_.node(i).max_parallelism <= 0; });
+  }
+
   // An edge without an explicit choice goes subtask to subtask where the parallelism is equal, and round robin else.
   Partitioning Effective(const StreamEdge& edge, int target) const {
     if (edge.partitioning != Partitioning::kAutomatic) return edge.partitioning;
@@ -255,6 +260,7 @@ class JobGraphBuilder {
       vertex.set_name(name);
       vertex.set_parallelism(parallelism_[nodes[0]]);
       vertex.set_max_parallelism(max_parallelism_[nodes[0]]);
+      vertex.set_derived_max_parallelism(DerivesMaxParallelism(nodes));
       vertex.set_source(graph_.node(nodes[0]).inputs.empty());
       vertex.set_slot_sharing_group(groups_[nodes[0]]);
       vertex.set_own_thread(graph_.node(nodes[0]).blocking);
@@ -271,6 +277,7 @@ class JobGraphBuilder {
         edge.set_target_vertex(vertex_of_[head]);
         edge.set_target_input(stream_edge.input);
         edge.set_partitioning(ToProto(Effective(stream_edge, head)));
+        edge.set_keyed(stream_edge.partitioning == Partitioning::kAutomatic && stream_edge.create_hasher != nullptr);
         result_.edges.push_back(&stream_edge);
       }
     }
@@ -294,6 +301,26 @@ int StreamGraph::AddNode(StreamNode node) {
   for (const StreamEdge& edge : node.inputs) EAGRE_CHECK(edge.source_node >= 0 && edge.source_node < size());
   nodes_.push_back(std::move(node));
   return size() - 1;
+}
+
+void OverrideMaxParallelism(proto::JobGraph& graph, const std::map<std::string, int>& of_vertices) {
+  bool changed = false;
+  for (proto::Vertex& vertex : *graph.mutable_vertices()) {
+    const auto found = of_vertices.find(vertex.id());
+    if (!vertex.derived_max_parallelism() || found == of_vertices.end()) continue;
+    changed = changed || vertex.max_parallelism() != found->second;
+    vertex.set_max_parallelism(found->second);
+  }
+  if (!changed) return;
+  for (proto::Edge& edge : *graph.mutable_edges()) {
+    if (!edge.keyed()) continue;
+    const proto::Vertex& source = graph.vertices(edge.source_vertex());
+    const proto::Vertex& target = graph.vertices(edge.target_vertex());
+    const bool alike =
+        source.parallelism() == target.parallelism() && source.max_parallelism() == target.max_parallelism();
+    edge.set_partitioning(alike ? proto::FORWARD : proto::HASH);
+  }
+  graph.set_digest(Hash128Hex(CanonicalText(graph)));
 }
 
 int RequiredSlots(const proto::JobGraph& graph) {

@@ -43,12 +43,6 @@ bool RestorePlan::AllFinished(const proto::OperatorSnapshot& op) {
 Status RestorePlan::Restore(const proto::OperatorSnapshot& op, const Position& position, CheckpointedState& state,
                             const LocalSnapshots* local, std::vector<proto::StateSegment>& inherited) const {
   const StateDistribution distribution = state.distribution();
-  if (distribution == StateDistribution::kKeyed && op.max_parallelism() != position.max_parallelism) {
-    return FailedPrecondition(
-        "operator '{}' was stored with a maximum parallelism of {} and now has {}: keyed state cannot be divided anew; "
-        "set the maximum parallelism of the job to {}",
-        op.name(), op.max_parallelism(), position.max_parallelism, op.max_parallelism());
-  }
   inherited.clear();
   const bool same_division = op.parallelism() == position.parallelism;
   const bool own_only = same_division && distribution != StateDistribution::kUnion;
@@ -71,6 +65,13 @@ Status RestorePlan::Restore(const proto::OperatorSnapshot& op, const Position& p
     if (distribution == StateDistribution::kBroadcast && !own_only && subtask.subtask() != 0) continue;
     const proto::StateSnapshot* stored = FindState(subtask, state.name());
     if (stored == nullptr) continue;
+    if (distribution == StateDistribution::kKeyed && !stored->segments().empty() &&
+        op.max_parallelism() != position.max_parallelism) {
+      return FailedPrecondition(
+          "operator '{}' was stored with a maximum parallelism of {} and now has {}: keyed state cannot be divided "
+          "anew; set the maximum parallelism of the job to {}",
+          op.name(), op.max_parallelism(), position.max_parallelism, op.max_parallelism());
+    }
     // A chain of segments has one schema.
     if (stored->schema() != state.schema()) inherits = false;
     if (const Status fits = state.BeginRestore(stored->schema()); !fits.ok()) {

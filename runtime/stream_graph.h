@@ -106,6 +106,9 @@ struct ChainedGraph {
 // Validates and chains. Errors name the operator. `graph` must outlive the result.
 StatusOr<ChainedGraph> BuildJobGraph(const StreamGraph& graph);
 
+// Gives vertices, by their ids, another maximum parallelism than the derived one, at least their parallelism.
+void OverrideMaxParallelism(proto::JobGraph& graph, const std::map<std::string, int>& of_vertices);
+
 // The job slots that a job needs: one per subtask and slot sharing group, for the largest parallelism of each group.
 int RequiredSlots(const proto::JobGraph& graph);
 

@@ -1,6 +1,8 @@
 #include "runtime/worker.h"
 
 #include <algorithm>
+#include <map>
+#include <string>
 #include <utility>
 
 #include "base/logging.h"
@@ -83,9 +85,19 @@ class Worker::Impl {
     if (!status.ok()) return Fail({.status = status});
   }
 
+  // What the JobManager has taken from the state that the job goes on from.
+  void TakeMaxParallelism() {
+    std::map<std::string, int> of_vertices;
+    for (const proto::Vertex& vertex : deploy_.graph().vertices()) {
+      if (vertex.derived_max_parallelism()) of_vertices[vertex.id()] = vertex.max_parallelism();
+    }
+    OverrideMaxParallelism(chained_.job_graph, of_vertices);
+  }
+
   Status Prepare() {
     EAGRE_ASSIGN_OR_RETURN(graph_, environment_.load_job(deploy_));
     EAGRE_ASSIGN_OR_RETURN(chained_, BuildJobGraph(*graph_));
+    TakeMaxParallelism();
     const std::string difference = DescribeGraphDifference(deploy_.graph(), chained_.job_graph);
     if (!difference.empty()) {
       return FailedPrecondition(

@@ -371,6 +371,27 @@ TEST_F(RecoveryTest, AJobGoesOnFromASavepointWithoutAFolderOfItsOwn) {
   ExpectExactlyOnce();
 }
 
+TEST_F(RecoveryTest, AJobTakesTheMaximumParallelismOfItsSavepointUnlessItSetsOne) {
+  ASSERT_NO_FATAL_FAILURE(StartCluster(2, 4, CheckpointOptions()));
+  const std::string first = SubmitCounting({"-p", "2", "-D", "pipeline.max-parallelism=6"});
+  const std::string savepoint = Stop(first);
+  const auto refused = [&](const Words& options) {
+    Words words = {"run", "-d", "-s", savepoint};
+    words.insert(words.end(), options.begin(), options.end());
+    words.insert(words.end(), {JobLibrary("counting"), "--", "--output", Path("out")});
+    const Ended ended = RunOnCluster(words);
+    EXPECT_EQ(ended.status, 1) << ended.out;
+    return ended.err;
+  };
+  EXPECT_THAT(refused({"-p", "7"}),
+              HasSubstr("'KeyedProcess' has parallelism 7, its state can be divided among at most 6"));
+  EXPECT_THAT(refused({"-p", "3", "-D", "pipeline.max-parallelism=128"}),
+              HasSubstr("'KeyedProcess' has state in 6 key groups, but a maximum parallelism of 128 is set for it"));
+  const std::string second = SubmitCounting({"-p", "5", "-s", savepoint}, {"--blocking"});
+  ASSERT_TRUE(AwaitState(second, "FINISHED")) << Job(second).DebugString();
+  ExpectExactlyOnce();
+}
+
 TEST_F(RecoveryTest, ALaterVersionWithAFieldMoreGoesOnFromTheSavepoint) {
   ASSERT_NO_FATAL_FAILURE(StartCluster(2, 2, CheckpointOptions()));
   const std::string first = SubmitCounting({"-p", "2", "-D", "pipeline.max-parallelism=128"});

@@ -260,6 +260,26 @@ TEST_F(CheckpointedJobTest, ADamagedSavepointFailsAJobWithoutAFolderAtOnce) {
               HasSubstr("/somewhere/savepoint-1, which the job was to begin with, cannot be used: savepoint.state"));
 }
 
+TEST_F(CheckpointedJobTest, AJobRunsWithTheMaximumParallelismOfItsState) {
+  proto::SubmitJobHeader header = TwoVertices();
+  header.set_restore_from("/somewhere/savepoint-1");
+  proto::CheckpointMetadata restored;
+  for (proto::Vertex& vertex : *header.mutable_graph()->mutable_vertices()) {
+    vertex.set_id(vertex.name());
+    vertex.set_max_parallelism(128);
+    vertex.set_derived_max_parallelism(vertex.name() == "second");
+    proto::OperatorSnapshot& op = *restored.add_operators();
+    op.set_operator_id(vertex.name());
+    op.set_max_parallelism(vertex.name() == "second" ? 6 : 128);
+    op.add_subtasks()->add_states()->add_segments();
+  }
+  ASSERT_TRUE(job_manager_->SubmitJob(header, std::make_shared<StoredArtifact>(), restored).ok());
+  executor_.RunReady();
+  const proto::JobGraph deployed = task_manager_->deploys().back().graph();
+  EXPECT_EQ(deployed.vertices(0).max_parallelism(), 128);
+  EXPECT_EQ(deployed.vertices(1).max_parallelism(), 6);
+}
+
 TEST_F(CheckpointedJobTest, AFolderThatCannotBeMadeFailsTheJob) {
   scratch_.Write("file", "");
   const auto id = TrySubmit({{"execution.checkpointing.dir", JoinPath(scratch_.path(), "file/below")}});

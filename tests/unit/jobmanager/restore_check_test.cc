@@ -34,7 +34,9 @@ proto::SubmitJobHeader SomeJob() {
   header.set_restore_from("/sp");
   header.mutable_graph()->set_name("new job");
   proto::Vertex& vertex = *header.mutable_graph()->add_vertices();
+  vertex.set_id("counter-id");
   vertex.set_parallelism(4);
+  vertex.set_max_parallelism(4);
   proto::OperatorNode& node = *vertex.add_operators();
   node.set_id("counter-id");
   node.set_name("counter");
@@ -57,6 +59,12 @@ proto::CheckpointMetadata SomeCheckpoint() {
   AddStored(metadata, "watermark", "watermark");
   *op.add_subtasks() = op.subtasks(0);
   return metadata;
+}
+
+void SetDistribution(proto::OperatorSnapshot& op, proto::StateDistribution distribution) {
+  for (auto& subtask : *op.mutable_subtasks()) {
+    for (auto& state : *subtask.mutable_states()) state.set_distribution(distribution);
+  }
 }
 
 struct Case {
@@ -85,6 +93,15 @@ TEST(RestoreCheckTest, EverythingThatDoesNotFitIsListed) {
       {"a parallelism above the maximum",
        [](auto& header, auto&) { header.mutable_graph()->mutable_vertices(0)->set_parallelism(5); },
        {"'counter' has parallelism 5, its state can be divided among at most 4"}},
+      {"another maximum parallelism that was set",
+       [](auto& header, auto&) { header.mutable_graph()->mutable_vertices(0)->set_max_parallelism(8); },
+       {"'counter' has state in 4 key groups, but a maximum parallelism of 8 is set for it", "set 4, or none"}},
+      {"another maximum parallelism, of state that is not by key",
+       [](auto& header, auto& metadata) {
+         header.mutable_graph()->mutable_vertices(0)->set_max_parallelism(8);
+         SetDistribution(*metadata.mutable_operators(0), proto::STATE_SPLIT);
+       },
+       {}},
       {"a state of another form",
        [](auto& header, auto&) { KeyedForm(header).set_schema("key: string\nvalue count: string"); },
        {"'counter': keyed state: ", "'count' was int64 and is string now"}},
@@ -255,6 +272,69 @@ TEST(RestoreCheckTest, WhatHoldsNothingMayGo) {
     EXPECT_TRUE(checked.ok()) << checked;
     EXPECT_TRUE(left.empty());
   }
+}
+
+class StoredMaxParallelismTest : public ::testing::Test {
+ protected:
+  StoredMaxParallelismTest() {
+    graph_.mutable_vertices(0)->set_max_parallelism(128);
+    graph_.mutable_vertices(0)->set_derived_max_parallelism(true);
+    graph_.set_digest("as submitted");
+  }
+  // A second operator in the task, with state of its own.
+  void AddOperator(int max_parallelism, proto::StateDistribution distribution) {
+    graph_.mutable_vertices(0)->add_operators()->set_id("other-id");
+    graph_.mutable_vertices(0)->set_name("counter -> other");
+    proto::OperatorSnapshot& op = *metadata_.add_operators();
+    op = metadata_.operators(0);
+    op.set_operator_id("other-id");
+    op.set_name("other");
+    op.set_max_parallelism(max_parallelism);
+    SetDistribution(op, distribution);
+  }
+  int Taken() {
+    TakeStoredMaxParallelism(metadata_, graph_);
+    return graph_.vertices(0).max_parallelism();
+  }
+  std::string Complaint() {
+    return std::string(StatusMessage(CheckRestore(header_, metadata_).status()));
+  }
+
+  proto::SubmitJobHeader header_ = SomeJob();
+  proto::JobGraph& graph_ = *header_.mutable_graph();
+  proto::CheckpointMetadata metadata_ = SomeCheckpoint();
+};
+
+TEST_F(StoredMaxParallelismTest, ItIsTakenWhereNobodyHasSetOne) {
+  EXPECT_EQ(Taken(), 4);
+  EXPECT_EQ(Complaint(), "");
+  EXPECT_NE(graph_.digest(), "as submitted") << "workers compare their graph with this one";
+}
+
+TEST_F(StoredMaxParallelismTest, OneThatWasSetStays) {
+  graph_.mutable_vertices(0)->set_derived_max_parallelism(false);
+  EXPECT_EQ(Taken(), 128);
+  EXPECT_EQ(graph_.digest(), "as submitted");
+}
+
+TEST_F(StoredMaxParallelismTest, AParallelismAboveItIsRefused) {
+  graph_.mutable_vertices(0)->set_parallelism(5);
+  EXPECT_EQ(Taken(), 128);
+  EXPECT_THAT(Complaint(), HasSubstr("'counter' has parallelism 5, its state can be divided among at most 4"));
+}
+
+TEST_F(StoredMaxParallelismTest, StateByKeyDecidesForItsTask) {
+  SetDistribution(*metadata_.mutable_operators(0), proto::STATE_SPLIT);
+  AddOperator(16, proto::STATE_KEYED);
+  EXPECT_EQ(Taken(), 16);
+  EXPECT_EQ(Complaint(), "");
+}
+
+TEST_F(StoredMaxParallelismTest, OneTaskCannotHaveTwo) {
+  AddOperator(16, proto::STATE_KEYED);
+  EXPECT_EQ(Taken(), 4);
+  EXPECT_THAT(Complaint(), HasSubstr("'other' has state in 16 key groups, but runs in the task 'counter -> other' with "
+                                     "state in 4: part them by StartNewChain()"));
 }
 
 }  // namespace
