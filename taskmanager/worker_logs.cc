@@ -102,11 +102,12 @@ StatusOr<std::string> ReadTail(const std::string& path, int64_t max_bytes) {
   std::string text(static_cast<size_t>(size - from), '\0');
   EAGRE_ASSIGN_OR_RETURN(const size_t got, file->ReadAt(from, text.data(), text.size()));
   text.resize(got);
-  if (from == 0) return text;
   // Not in the middle of a line, nor in the hole that Trim left.
-  text.erase(0, text.find_first_not_of('\0'));
+  const size_t hole = std::min(text.find_first_not_of('\0'), got);
+  if (from == 0 && hole == 0) return text;
+  text.erase(0, hole);
   if (const size_t newline = text.find('\n'); newline != std::string::npos) text.erase(0, newline + 1);
-  return text;
+  return fmt::format("({} bytes before are left out)\n{}", from + static_cast<int64_t>(got - text.size()), text);
 }
 
 }  // namespace eagre

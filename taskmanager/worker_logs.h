@@ -50,7 +50,8 @@ class WorkerLogs {
   const int64_t max_file_bytes_;
 };
 
-// The last `max_bytes` of a file, whole lines where a line ends in them.
+// The last `max_bytes` of a file, whole lines where a line ends in them, after a line that says how many bytes before
+// them are left out, if any.
 StatusOr<std::string> ReadTail(const std::string& path, int64_t max_bytes);
 
 }  // namespace eagre

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,7 +33,8 @@ namespace {
 
 // Descriptors that a child gets must not lie where they go, or one dup2 would overwrite the next one's source.
 constexpr int kLowestInheritedFd = 16;
-constexpr int kTrimIntervalMs = 5'000;
+// Short: until then a worker may print as fast as the disk takes it.
+constexpr long kTrimIntervalNs = 500'000'000;
 constexpr size_t kMaxCrashReportBytes = 256 * 1024;
 constexpr std::chrono::seconds kReapTimeout{10};
 
@@ -118,6 +120,10 @@ struct ProcessWorkerLauncher::Process {
       EAGRE_LOG_WARN("cannot remove a worker's folder: {}", StatusMessage(removed));
     }
   }
+  void TrimOutput(const WorkerLogs& logs) const {
+    logs.Trim(output.out.get());
+    logs.Trim(output.err.get());
+  }
   void Kill() { pidfd_send_signal(pidfd.get(), SIGKILL, nullptr, 0); }
 };
 
@@ -142,10 +148,16 @@ ProcessWorkerLauncher::ProcessWorkerLauncher(ProcessLauncherOptions options, con
       logs_(logs),
       executor_(executor),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
-      stop_(eventfd(0, EFD_CLOEXEC)) {
+      stop_(eventfd(0, EFD_CLOEXEC)),
+      trim_timer_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)) {
   signal(SIGCHLD, SIG_DFL);
-  epoll_event event{.events = EPOLLIN, .data = {.fd = stop_.get()}};
-  epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, stop_.get(), &event);
+  const timespec interval{.tv_sec = 0, .tv_nsec = kTrimIntervalNs};
+  const itimerspec timer{.it_interval = interval, .it_value = interval};
+  timerfd_settime(trim_timer_.get(), 0, &timer, nullptr);
+  for (const int fd : {stop_.get(), trim_timer_.get()}) {
+    epoll_event event{.events = EPOLLIN, .data = {.fd = fd}};
+    epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
+  }
   watcher_ = std::thread([this] { WatchLoop(); });
 }
 
@@ -245,9 +257,13 @@ std::vector<MetricSample> ProcessWorkerLauncher::CollectMetrics() const {
 void ProcessWorkerLauncher::WatchLoop() {
   while (true) {
     epoll_event events[16];
-    int count = epoll_wait(epoll_.get(), events, std::size(events), kTrimIntervalMs);
+    int count = epoll_wait(epoll_.get(), events, std::size(events), /*timeout=*/-1);
     for (int i = 0; i < count; ++i) {
       if (events[i].data.fd == stop_.get()) return;
+      if (events[i].data.fd == trim_timer_.get()) {
+        TrimOutputs();
+        continue;
+      }
       std::shared_ptr<Process> process;
       {
         std::lock_guard lock(mutex_);
@@ -255,13 +271,14 @@ void ProcessWorkerLauncher::WatchLoop() {
       }
       Reap(process);
     }
-    if (count > 0) continue;
-    std::lock_guard lock(mutex_);
-    for (const auto& [pidfd, process] : processes_) {
-      logs_.Trim(process->output.out.get());
-      logs_.Trim(process->output.err.get());
-    }
   }
+}
+
+void ProcessWorkerLauncher::TrimOutputs() {
+  uint64_t expirations = 0;
+  (void)!read(trim_timer_.get(), &expirations, sizeof(expirations));
+  std::lock_guard lock(mutex_);
+  for (const auto& [pidfd, process] : processes_) process->TrimOutput(logs_);
 }
 
 void ProcessWorkerLauncher::Reap(const std::shared_ptr<Process>& process) {
@@ -271,6 +288,7 @@ void ProcessWorkerLauncher::Reap(const std::shared_ptr<Process>& process) {
   waitid(P_PIDFD, static_cast<id_t>(process->pidfd.get()), &info, WEXITED);
   WorkerExit exit;
   (info.si_code == CLD_EXITED ? exit.exit_code : exit.signal) = info.si_status;
+  process->TrimOutput(logs_);
   exit.crash_report = ReadCrashReport(process->crash_report.get());
   epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, process->pidfd.get(), nullptr);
   // The folder goes before the exit is told, so that whoever hears of it finds nothing left.

@@ -58,6 +58,7 @@ class ProcessWorkerLauncher final : public WorkerLauncher {
 
   StatusOr<std::shared_ptr<Process>> Spawn(const proto::DeployWorker& deploy, UniqueFd socket);
   void WatchLoop();
+  void TrimOutputs();
   void Reap(const std::shared_ptr<Process>& process);
 
   const ProcessLauncherOptions options_;
@@ -65,6 +66,7 @@ class ProcessWorkerLauncher final : public WorkerLauncher {
   Executor& executor_;
   UniqueFd epoll_;
   UniqueFd stop_;
+  UniqueFd trim_timer_;
   mutable std::mutex mutex_;
   std::condition_variable reaped_;
   std::map<int, std::shared_ptr<Process>> processes_;  // by pidfd; guarded by mutex_

@@ -119,7 +119,7 @@ void LaunchedWorker::Kill() {
 ProcessHarness::ProcessHarness(const std::string& mode) {
   std::string pattern = "/tmp/eagre_process_test_XXXXXX";
   folder_ = mkdtemp(pattern.data());
-  logs_ = std::make_unique<WorkerLogs>(folder_ + "/logs", int64_t{1} << 20);
+  logs_ = std::make_unique<WorkerLogs>(folder_ + "/logs", kMaxOutputBytes);
   launcher_ = std::make_unique<ProcessWorkerLauncher>(OptionsFor(mode, work_folder()), *logs_, executor_);
 }
 

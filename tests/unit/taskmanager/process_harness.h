@@ -44,6 +44,7 @@ class ProcessHarness {
   const WorkerLogs& logs() const { return *logs_; }
   std::string work_folder() const { return folder_ + "/work"; }
 
+  static constexpr int64_t kMaxOutputBytes = int64_t{1} << 20;
   static constexpr char kJobId[] = "0123456789abcdef0123456789abcdef";
 
  private:

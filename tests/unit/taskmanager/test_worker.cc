@@ -107,6 +107,11 @@ int TestWorkerMain(const std::string& mode, int, char** argv) {
     std::fputs("to standard error\n", stderr);
     return 0;
   }
+  if (mode == "print-much") {
+    for (int line = 0; line < 300'000; ++line) std::printf("line %06d\n", line);
+    std::fflush(stdout);
+    return Echo("printed");
+  }
   if (mode == "metrics") {
     auto metrics = MetricRegistry::InSegment(kWorkerMetricsFd, kDefaultMetricBytes);
     (*metrics)->AddCounter("flink_test_total", {{"job_id", "j"}}).Add(42);

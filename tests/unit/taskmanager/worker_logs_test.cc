@@ -1,6 +1,7 @@
 // What workers print is kept within bounds and found again.
 #include "taskmanager/worker_logs.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
@@ -47,7 +48,7 @@ TEST_F(WorkerLogsTest, FileThatGrowsForEverKeepsItsEndAndABoundedSizeOnDisk) {
     ASSERT_LE(info.st_blocks * 512, kMaxBytes + 16 * 1024);
   }
   auto tail = ReadTail(logs_.Files(kJob)[1].path, 40);
-  EXPECT_EQ(*tail, "line 199997\nline 199998\nline 199999\n");
+  EXPECT_EQ(*tail, "(2288854 bytes before are left out)\nline 199997\nline 199998\nline 199999\n");
 }
 
 TEST_F(WorkerLogsTest, TailNeverBeginsInAHoleOrInTheMiddleOfALine) {
@@ -58,9 +59,21 @@ TEST_F(WorkerLogsTest, TailNeverBeginsInAHoleOrInTheMiddleOfALine) {
   logs_.Trim(output->out.get());
   auto tail = ReadTail(logs_.Files(kJob)[1].path, 150'000);
   ASSERT_TRUE(tail.ok());
+  const std::string first_line = tail->substr(0, tail->find('\n') + 1);
+  tail->erase(0, first_line.size());
+  EXPECT_EQ(first_line, fmt::format("({} bytes before are left out)\n", 200'000 - tail->size()));
   EXPECT_EQ(tail->size() % 100, 0u);
   EXPECT_EQ(tail->find('\0'), std::string::npos);
   EXPECT_GE(tail->size(), 30'000u);
+}
+
+TEST_F(WorkerLogsTest, AHoleInWhatIsShownWholeIsLeftOutToo) {
+  auto output = logs_.Create(Attempt(0), 0);
+  std::string text(199'999, 'a');
+  text += "\nend\n";
+  ASSERT_EQ(write(output->out.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  logs_.Trim(output->out.get());
+  EXPECT_EQ(*ReadTail(logs_.Files(kJob)[1].path, 1'000'000), "(200000 bytes before are left out)\nend\n");
 }
 
 TEST_F(WorkerLogsTest, RestartingJobKeepsTheLastAttemptsOnly) {

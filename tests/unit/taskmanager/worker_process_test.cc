@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -92,6 +93,20 @@ TEST(WorkerProcessTest, WhatItPrintsIsInItsFiles) {
   EXPECT_EQ(*ReadTail(files[0].path, 1000), "to standard error\n");
   EXPECT_EQ(files[1].source, "attempt 3 worker 0 stdout");
   EXPECT_EQ(*ReadTail(files[1].path, 1000), "to standard output\n");
+}
+
+TEST(WorkerProcessTest, WhatItPrintedIsBoundedWhenItsEndIsTold) {
+  ProcessHarness harness("print-much");
+  auto worker = harness.Launch();
+  ASSERT_EQ(worker->NextMessage(), "printed");
+  worker->Kill();
+  ASSERT_TRUE(worker->WaitForExit().has_value());
+  const std::string file = harness.logs().Files(ProcessHarness::kJobId)[1].path;
+  struct stat info {};
+  ASSERT_EQ(stat(file.c_str(), &info), 0);
+  EXPECT_EQ(info.st_size, 300'000 * 12);
+  EXPECT_LE(info.st_blocks * 512, ProcessHarness::kMaxOutputBytes);
+  EXPECT_EQ(*ReadTail(file, 30), "(3599976 bytes before are left out)\nline 299998\nline 299999\n");
 }
 
 TEST(WorkerProcessTest, MetricsAreReadWhileItLivesAndGoneAfterwards) {
