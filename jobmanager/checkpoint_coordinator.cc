@@ -39,9 +39,11 @@ CheckpointCoordinator::CheckpointCoordinator(Executor& executor, Executor& io,
 }
 
 void CheckpointCoordinator::Open() {
+  ExpectedCheckpoints expected = job_.expected;
+  expected.permits_duplicates = options_.recover_with_duplicates;
   io_.Post([this, alive = std::weak_ptr<bool>(alive_), storage = storage_, &executor = executor_,
-            now_ms = executor_.clock().NowMs()] {
-    executor.Post([this, alive, opened = storage->Open(now_ms)]() mutable {
+            now_ms = executor_.clock().NowMs(), expected = std::move(expected)] {
+    executor.Post([this, alive, opened = storage->Open(now_ms, expected)]() mutable {
       if (!alive.expired()) OnOpened(std::move(opened));
     });
   });
@@ -158,7 +160,9 @@ void CheckpointCoordinator::OnJobEnded(JobState state) {
   const bool retained =
       (state == JobState::kFailed && options_.retention != CheckpointOptions::Retention::kNever) ||
       (state == JobState::kCanceled && options_.retention == CheckpointOptions::Retention::kOnCancellation);
-  if (retained) return;
+  // A job that ended before its first checkpoint has nothing to retain. One that could not be opened is not looked at.
+  const bool nothing_to_retain = opened_ && !completing_ && !details_.has_latest();
+  if (retained && !nothing_to_retain) return;
   io_.Post([storage = storage_, now_ms = executor_.clock().NowMs()] { storage->DeleteAll(now_ms); });
 }
 

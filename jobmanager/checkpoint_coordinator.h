@@ -38,6 +38,7 @@ struct CheckpointedJob {
   std::string restore_from;  // folder of what the job begins with; empty: nothing
   // It ran before. So its checkpoints are waited for when they cannot be read now, as on a disk that is full or away.
   bool taken_up = false;
+  ExpectedCheckpoints expected;  // when it ran before
 };
 
 // A state machine on the JobManager's executor. Whatever waits for the disk runs on `io`.
@@ -70,6 +71,8 @@ class CheckpointCoordinator {
   bool idle() const { return opened_ && !completing_; }
   // What the next attempt begins with: the newest complete checkpoint, else what the job was submitted with.
   const std::string& restore_from() const { return restore_from_; }
+  // Its number, where it is the job's own; else 0.
+  int64_t restore_id() const { return points_.newest() == nullptr ? 0 : points_.newest()->completion.checkpoint_id(); }
   // Which attempt took it, where it is the job's own; else -1.
   int restore_attempt() const { return points_.newest() == nullptr ? -1 : points_.newest()->completion.attempt(); }
   // Higher than that of any attempt before this JobManager's.

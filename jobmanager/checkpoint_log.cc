@@ -13,6 +13,20 @@ namespace {
 constexpr std::string_view kEntryMagic = "eagrelog";
 constexpr int kClaimAttempts = 100;
 
+void AddMarked(const std::vector<proto::CompletedCheckpoint>& marked, CheckpointLog::Claimed& found) {
+  int64_t newest_id = 0;
+  for (const proto::CompletedCheckpoint& completion : found.completions) {
+    newest_id = std::max(newest_id, completion.checkpoint_id());
+  }
+  for (const proto::CompletedCheckpoint& completion : marked) {
+    if (completion.checkpoint_id() <= newest_id) continue;
+    EAGRE_LOG_WARN("checkpoint {} is complete, but has no entry in the log that can be read; its mark makes up for it",
+                   completion.checkpoint_id());
+    found.completions.push_back(completion);
+    found.damage = OkStatus();
+  }
+}
+
 }  // namespace
 
 CheckpointLog::CheckpointLog(FileSystem& files, std::string directory, std::string writer, Leads leads)
@@ -26,51 +40,72 @@ StatusOr<proto::CheckpointLogEntry> CheckpointLog::Read(uint64_t number) const {
   return entry;
 }
 
-StatusOr<std::vector<proto::CompletedCheckpoint>> CheckpointLog::ReadCompletions(
-    const std::vector<uint64_t>& numbers) const {
+StatusOr<bool> CheckpointLog::IsEmpty() const {
+  const StatusOr<std::vector<uint64_t>> numbers = entries_.List();
+  if (absl::IsNotFound(numbers.status())) return true;
+  EAGRE_RETURN_IF_ERROR(numbers.status());
+  return numbers->empty();
+}
+
+StatusOr<CheckpointLog::Claimed> CheckpointLog::ReadCompletions(const std::vector<uint64_t>& numbers) const {
+  Claimed found;
   std::vector<proto::CheckpointLogEntry> after;  // behind the highest claim, newest first
   proto::CheckpointLogEntry claim;
   for (auto number = numbers.rbegin(); number != numbers.rend(); ++number) {
-    EAGRE_ASSIGN_OR_RETURN(proto::CheckpointLogEntry entry, Read(*number));
-    if (entry.has_claim()) {
-      claim = std::move(entry);
+    StatusOr<proto::CheckpointLogEntry> entry = Read(*number);
+    if (absl::IsDataLoss(entry.status())) {
+      // Behind one that can be read, only older checkpoints are lost with it.
+      if (after.empty() && found.damage.ok()) found.damage = entry.status();
+      EAGRE_LOG_WARN("{}", StatusMessage(entry.status()));
+      continue;
+    }
+    EAGRE_RETURN_IF_ERROR(entry.status());
+    if (entry->has_claim()) {
+      claim = *std::move(entry);
       break;
     }
-    after.push_back(std::move(entry));
+    after.push_back(*std::move(entry));
   }
-  std::vector<proto::CompletedCheckpoint> completions(claim.claim().retained().begin(), claim.claim().retained().end());
+  // Nobody completes a checkpoint without a claim: that of the newest writer is lost when another's was found.
+  const std::string newest_writer = after.empty() ? claim.writer() : after.front().writer();
+  found.completions.assign(claim.claim().retained().begin(), claim.claim().retained().end());
   for (auto entry = after.rbegin(); entry != after.rend(); ++entry) {
-    if (entry->has_completion() && entry->writer() == claim.writer()) completions.push_back(entry->completion());
+    const bool counts = entry->writer() == claim.writer() || entry->writer() == newest_writer;
+    if (entry->has_completion() && counts) found.completions.push_back(entry->completion());
   }
-  return completions;
+  return found;
 }
 
 Status CheckpointLog::Create(uint64_t number, const proto::CheckpointLogEntry& entry) {
   return files_.CreateFileOnce(entries_.PathOf(number), FrameCheckpointMessage(kEntryMagic, entry), writer_);
 }
 
-StatusOr<std::vector<proto::CompletedCheckpoint>> CheckpointLog::Claim(int64_t time_ms) {
+StatusOr<CheckpointLog::Claimed> CheckpointLog::Claim(int64_t time_ms,
+                                                      const std::vector<proto::CompletedCheckpoint>& marked,
+                                                      bool permits_loss) {
   EAGRE_RETURN_IF_ERROR(CreateSyncedFolder(files_, entries_.directory()));
   for (int i = 0; i < kClaimAttempts; ++i) {
     EAGRE_ASSIGN_OR_RETURN(const std::vector<uint64_t> numbers, entries_.List());
-    auto completions = ReadCompletions(numbers);
+    auto found = ReadCompletions(numbers);
     // An entry may have been trimmed by its writer while it was to be read.
-    if (!completions.ok() && absl::IsNotFound(completions.status())) continue;
-    EAGRE_RETURN_IF_ERROR(completions.status());
+    if (!found.ok() && absl::IsNotFound(found.status())) continue;
+    EAGRE_RETURN_IF_ERROR(found.status());
+    AddMarked(marked, *found);
+    if (!found->damage.ok() && (!permits_loss || found->completions.empty())) return *std::move(found);
     // Behind the listing: whoever leads now and has claimed the log stands in it, whoever comes to lead later claims it
     // later, be it because the number is taken then. So a JobManager that stood still locks out none that replaced it.
     if (leads_) EAGRE_RETURN_IF_ERROR(leads_());
     proto::CheckpointLogEntry entry;
     entry.set_writer(writer_);
     entry.set_time_ms(time_ms);
-    entry.mutable_claim()->mutable_retained()->Assign(completions->begin(), completions->end());
+    entry.mutable_claim()->mutable_retained()->Assign(found->completions.begin(), found->completions.end());
     const uint64_t number = numbers.empty() ? 1 : numbers.back() + 1;
     const Status created = Create(number, entry);
     if (absl::IsAlreadyExists(created)) continue;
     EAGRE_RETURN_IF_ERROR(created);
     claim_ = number;
     next_ = number + 1;
-    return *std::move(completions);
+    return *std::move(found);
   }
   return Unavailable("others write to the checkpoint log {} all the time; does another JobManager run this job?",
                      entries_.directory());
@@ -84,6 +119,7 @@ Status CheckpointLog::AppendEntry(const proto::CheckpointLogEntry& entry) {
   };
   may_stand_ = false;
   if (lost_) return lost();
+  if (claim_ == 0) return FailedPrecondition("the checkpoint log {} was not taken over", entries_.directory());
   Status created = Create(next_, entry);
   while (absl::IsAlreadyExists(created)) {
     // Its own, when the creation succeeded but could not be seen to.

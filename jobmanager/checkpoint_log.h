@@ -27,9 +27,20 @@ class CheckpointLog {
   // JobManager that could have the writer's place.
   CheckpointLog(FileSystem& files, std::string directory, std::string writer, Leads leads = nullptr);
 
-  // Makes the folder when there is none, and takes the log over. Returns the complete checkpoints that are in it, the
-  // oldest first; their folders may be gone. Before anything else.
-  StatusOr<std::vector<proto::CompletedCheckpoint>> Claim(int64_t time_ms);
+  // Nothing was ever written to it, or all of it is gone.
+  StatusOr<bool> IsEmpty() const;
+
+  struct Claimed {
+    std::vector<proto::CompletedCheckpoint> completions;  // the oldest first; their folders may be gone
+    Status damage;  // why the newest entries cannot be read: there may have been newer ones
+  };
+  // Makes the folder when there is none, and takes the log over. Before anything else.
+  //
+  // `marked` are complete too, whatever the log says; those that are newer than all that it has are taken over with it,
+  // and make up for newest entries that cannot be read. Otherwise a log with such damage is taken over only if
+  // `permits_loss` and there are older ones: a claim that knew nothing of them would hide the damage.
+  StatusOr<Claimed> Claim(int64_t time_ms, const std::vector<proto::CompletedCheckpoint>& marked = {},
+                          bool permits_loss = false);
   // The checkpoint is complete once this has returned OK. ABORTED when another has taken the log over: this one can
   // append nothing any more.
   Status Append(const proto::CompletedCheckpoint& completion, int64_t time_ms);
@@ -44,7 +55,7 @@ class CheckpointLog {
 
  private:
   StatusOr<proto::CheckpointLogEntry> Read(uint64_t number) const;
-  StatusOr<std::vector<proto::CompletedCheckpoint>> ReadCompletions(const std::vector<uint64_t>& numbers) const;
+  StatusOr<Claimed> ReadCompletions(const std::vector<uint64_t>& numbers) const;
   Status Create(uint64_t number, const proto::CheckpointLogEntry& entry);
   Status AppendEntry(const proto::CheckpointLogEntry& entry);
 
@@ -52,7 +63,7 @@ class CheckpointLog {
   const NumberedFiles entries_;
   const std::string writer_;
   const Leads leads_;
-  uint64_t claim_ = 0;  // the number of this writer's claim
+  uint64_t claim_ = 0;  // the number of this writer's claim; 0: none
   uint64_t next_ = 1;
   bool lost_ = false;
   bool may_stand_ = false;

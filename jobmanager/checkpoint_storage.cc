@@ -15,7 +15,6 @@
 namespace eagre {
 namespace {
 
-constexpr std::string_view kCheckpointPrefix = "chk-";
 constexpr std::string_view kBaseInfix = "base";
 constexpr std::string_view kSharedFolder = "shared";
 
@@ -26,13 +25,6 @@ std::optional<int64_t> TakeNumber(std::string_view& text) {
   if (error != std::errc()) return std::nullopt;
   text.remove_prefix(static_cast<size_t>(end - text.data()));
   return number;
-}
-
-std::optional<int64_t> CheckpointIdOf(std::string_view folder) {
-  if (!folder.starts_with(kCheckpointPrefix)) return std::nullopt;
-  folder.remove_prefix(kCheckpointPrefix.size());
-  const auto id = TakeNumber(folder);
-  return folder.empty() ? id : std::nullopt;
 }
 
 struct FileOrigin {
@@ -83,7 +75,7 @@ CheckpointStorage::CheckpointStorage(FileSystem& files, std::string directory, s
       log_(files, JoinPath(directory_, "log"), writer_, std::move(leads)) {}
 
 std::string CheckpointStorage::PathOf(int64_t checkpoint_id) const {
-  return JoinPath(directory_, fmt::format("{}{}", kCheckpointPrefix, checkpoint_id));
+  return JoinPath(directory_, CheckpointFolderName(checkpoint_id));
 }
 
 StatusOr<CheckpointStorage::InUse> CheckpointStorage::HighestInUse() const {
@@ -102,22 +94,93 @@ StatusOr<CheckpointStorage::InUse> CheckpointStorage::HighestInUse() const {
   return highest;
 }
 
-StatusOr<CheckpointStorage::Opened> CheckpointStorage::Open(int64_t time_ms) {
+StatusOr<CheckpointStorage::Opened> CheckpointStorage::Open(int64_t time_ms, const ExpectedCheckpoints& expected) {
+  // Before the log is read: whatever is marked by now has its entry there.
+  EAGRE_ASSIGN_OR_RETURN(const std::vector<CheckpointFolder> folders, ReadCheckpointFolders(files_, directory_));
+  if (!expected.directory.empty()) {
+    EAGRE_ASSIGN_OR_RETURN(const bool empty, log_.IsEmpty());
+    if (empty) return DescribeMissing(expected, folders);
+  }
   EAGRE_RETURN_IF_ERROR(CreateSyncedFolder(files_, JoinPath(directory_, kSharedFolder)));
-  EAGRE_ASSIGN_OR_RETURN(std::vector<proto::CompletedCheckpoint> completions, log_.Claim(time_ms));
+  std::vector<proto::CompletedCheckpoint> marked;
+  for (const CheckpointFolder& folder : folders) {
+    if (folder.completion) marked.push_back(*folder.completion);
+  }
+  EAGRE_ASSIGN_OR_RETURN(CheckpointLog::Claimed claimed, log_.Claim(time_ms, marked, expected.permits_duplicates));
   Opened opened;
   retained_.clear();
   all_readable_ = true;
   may_stand_.clear();
   EAGRE_ASSIGN_OR_RETURN(InUse highest, HighestInUse());
-  for (const proto::CompletedCheckpoint& completion : completions) {
+  highest.checkpoint_id = std::max(highest.checkpoint_id, expected.newest_id);
+  for (const proto::CompletedCheckpoint& completion : claimed.completions) {
     highest.attempt = std::max<int64_t>(highest.attempt, completion.attempt());
     highest.checkpoint_id = std::max(highest.checkpoint_id, completion.checkpoint_id());
   }
-  EAGRE_ASSIGN_OR_RETURN(opened.points, ReadPoints(std::move(completions)));
+  std::optional<RestorePoint> lost = FindLost(claimed, expected, folders);
+  // It may have been completed by one that did not come to mark it.
+  if (!claimed.completions.empty()) {
+    const proto::CompletedCheckpoint& newest = claimed.completions.back();
+    LogFailure(MarkComplete(files_, PathOf(newest.checkpoint_id()), newest));
+  }
+  EAGRE_ASSIGN_OR_RETURN(opened.points, ReadPoints(std::move(claimed.completions)));
+  if (lost) {
+    opened.points.push_back(*std::move(lost));
+    all_readable_ = false;
+  }
   opened.next_checkpoint_id = highest.checkpoint_id + 1;
   opened.next_attempt = static_cast<int>(highest.attempt) + 1;
   return opened;
+}
+
+Status CheckpointStorage::DescribeMissing(const ExpectedCheckpoints& expected,
+                                          const std::vector<CheckpointFolder>& folders) {
+  std::string what_to_do =
+      expected.directory == directory_
+          ? "see whether its file system is mounted, bring the folder back, and start the job "
+            "anew with -s and its newest checkpoint, or without, from the beginning"
+          : fmt::format("they were in {}: start the job anew with -s and the newest one there", expected.directory);
+  for (const CheckpointFolder& folder : folders) {
+    if (!ReadRestorePoint(files_, folder.path).ok()) continue;
+    what_to_do = fmt::format("{} is still there and whole: to go on with it, start the job anew with -s {}",
+                             folder.path, folder.path);
+  }
+  return DataLoss(
+      "the checkpoints of the job are missing: it has run with them, but the log of those that are complete, {}, is "
+      "empty or gone, and to begin anew would write once more what sinks have committed; {}",
+      JoinPath(directory_, "log"), what_to_do);
+}
+
+std::optional<RestorePoint> CheckpointStorage::FindLost(const CheckpointLog::Claimed& claimed,
+                                                        const ExpectedCheckpoints& expected,
+                                                        const std::vector<CheckpointFolder>& folders) {
+  int64_t newest_id = 0;
+  for (const proto::CompletedCheckpoint& completion : claimed.completions) {
+    newest_id = std::max(newest_id, completion.checkpoint_id());
+  }
+  int64_t lost_id = 0;
+  for (const CheckpointFolder& folder : folders) {
+    if (folder.marked && folder.checkpoint_id > newest_id) lost_id = folder.checkpoint_id;
+  }
+  std::string why = "it was complete, but neither its entry in the log nor its mark can be read";
+  if (expected.newest_id > std::max(newest_id, lost_id)) {
+    lost_id = expected.newest_id;
+    why = fmt::format("it was complete when the job's last attempt began, but {} does not have it",
+                      JoinPath(directory_, "log"));
+  }
+  if (!claimed.damage.ok()) why = StatusMessage(claimed.damage);
+  if (lost_id == 0 && claimed.damage.ok()) return std::nullopt;
+  RestorePoint lost;
+  lost.completion.set_checkpoint_id(lost_id);
+  if (lost_id != 0) {
+    lost.path = PathOf(lost_id);
+    const auto metadata = ReadRestorePoint(files_, lost.path);
+    // A log with damage is not taken over, so nothing may go on in it.
+    if (metadata.ok()) lost.commits = HasCommittables(*metadata) || !claimed.damage.ok();
+    if (metadata.ok()) why += fmt::format("; it is whole: to go on with it, start the job anew with -s {}", lost.path);
+  }
+  lost.usable = DataLoss("{}", why);
+  return lost;
 }
 
 StatusOr<std::vector<RestorePoint>> CheckpointStorage::ReadPoints(std::vector<proto::CompletedCheckpoint> completions) {
@@ -200,6 +263,7 @@ StatusOr<RestorePoint> CheckpointStorage::Complete(Request request) {
   }
   appended_ = true;
   may_stand_.clear();
+  LogFailure(MarkComplete(files_, path, request.completion));
   retained_.push_back({request.completion, FilesOf(request.metadata)});
   return RestorePoint{.completion = std::move(request.completion),
                       .path = path,

@@ -1,7 +1,7 @@
 // The folder of one job's checkpoints: makes checkpoints complete, makes savepoints, and deletes what nobody needs.
 //
 //   <directory>/log/            what is complete (jobmanager/checkpoint_log.h)
-//   <directory>/chk-<n>/        the metadata of checkpoint n
+//   <directory>/chk-<n>/        the metadata of checkpoint n, and a mark (jobmanager/checkpoint_folders.h)
 //   <directory>/shared/         the files of state, which the workers write
 //
 // Files are shared between checkpoints; one is deleted when no retained checkpoint refers to it and none to come can:
@@ -11,17 +11,27 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "base/file_system.h"
 #include "base/status.h"
+#include "jobmanager/checkpoint_folders.h"
 #include "jobmanager/checkpoint_log.h"
 #include "jobmanager/restore_points.h"
 #include "proto/checkpoint.pb.h"
 
 namespace eagre {
+
+// What must be in the folder when a job is taken up, by what was stored elsewhere of its last attempt.
+struct ExpectedCheckpoints {
+  std::string directory;  // the attempt's; empty: nothing is known, and none may be there
+  int64_t newest_id = 0;  // complete when the attempt began; 0: none was
+  // An older checkpoint may be taken although sinks may have committed with the newest.
+  bool permits_duplicates = false;
+};
 
 // Waits for the disk. One thread. `files` outlives it.
 class CheckpointStorage {
@@ -33,10 +43,11 @@ class CheckpointStorage {
   struct Opened {
     int64_t next_checkpoint_id = 1;    // higher than any in use
     int next_attempt = 0;              // the same
-    std::vector<RestorePoint> points;  // what is complete, the oldest first
+    std::vector<RestorePoint> points;  // what is complete, the oldest first; one that is lost is not usable
   };
-  // Makes the folders and takes the job's checkpoints over. Before anything else, and again when it fails.
-  StatusOr<Opened> Open(int64_t time_ms);
+  // Makes the folders and takes the job's checkpoints over. Before anything else, and again when it fails. DATA_LOSS
+  // when all that is expected is gone; then nothing is made.
+  StatusOr<Opened> Open(int64_t time_ms, const ExpectedCheckpoints& expected = {});
 
   struct Request {
     proto::CheckpointMetadata metadata;     // all its files are written and synced
@@ -55,7 +66,7 @@ class CheckpointStorage {
   // Deletes what earlier attempts left and no checkpoint refers to. `attempt` runs, with workers of its own: nothing
   // that comes after it, under whichever JobManager, builds on anything else of theirs.
   void DeleteLeftBefore(int attempt);
-  // Deletes everything, unless another JobManager has taken the job over.
+  // Deletes everything, unless another JobManager has taken the job over, or this one could not.
   void DeleteAll(int64_t time_ms);
 
   const std::string& directory() const { return directory_; }
@@ -73,6 +84,11 @@ class CheckpointStorage {
     int64_t checkpoint_id = 0;
   };
   StatusOr<InUse> HighestInUse() const;
+  // DATA_LOSS that says what to do: the log is empty, although it was in use.
+  Status DescribeMissing(const ExpectedCheckpoints& expected, const std::vector<CheckpointFolder>& folders);
+  // A complete checkpoint that is newer than all that the log has, and why it cannot be used.
+  std::optional<RestorePoint> FindLost(const CheckpointLog::Claimed& claimed, const ExpectedCheckpoints& expected,
+                                       const std::vector<CheckpointFolder>& folders);
   // With what can be read of each.
   StatusOr<std::vector<RestorePoint>> ReadPoints(std::vector<proto::CompletedCheckpoint> completions);
   Status WriteSavepoint(const proto::CheckpointMetadata& metadata, const std::string& path);

@@ -36,8 +36,8 @@ void JobExecution::OpenCheckpoints() {
       executor_, *options_.io,
       std::make_shared<CheckpointStorage>(*options_.files, directory, options_.checkpoint_writer,
                                           static_cast<size_t>(spec_.checkpoints.retained), options_.leads),
-      CheckpointedJob{spec_.id, &spec_.graph, options_.version, spec_.restore_from, spec_.taken_up}, spec_.checkpoints,
-      std::move(handlers));
+      CheckpointedJob{spec_.id, &spec_.graph, options_.version, spec_.restore_from, spec_.taken_up, spec_.expected},
+      spec_.checkpoints, std::move(handlers));
 }
 
 void JobExecution::ReleaseCheckpoints() {

@@ -195,6 +195,10 @@ void JobExecution::Deploy(const std::vector<SlotGroup>& groups, const std::vecto
   if (!handlers_.store_attempt) return SendDeployments(token);
   proto::StoredAttempt stored;
   stored.set_attempt(attempt_);
+  if (checkpoints_ != nullptr) {
+    stored.set_checkpoint_directory(checkpoints_->directory());
+    stored.set_newest_checkpoint_id(checkpoints_->restore_id());
+  }
   for (const Worker& worker : workers_) {
     proto::StoredWorker& out = *stored.add_workers();
     out.set_task_manager_id(worker.task_manager_id);

@@ -47,9 +47,10 @@ struct JobSpec {
   std::vector<std::string> args;
   std::map<std::string, std::string> config;  // effective, for the workers
   CheckpointOptions checkpoints;
-  std::string restore_from;  // folder of the savepoint or checkpoint that it begins with; empty: none
-  bool taken_up = false;     // from a JobManager before this one
-  int64_t submitted_ms = 0;  // when the first of them was given it, since the epoch
+  std::string restore_from;      // folder of the savepoint or checkpoint that it begins with; empty: none
+  bool taken_up = false;         // from a JobManager before this one
+  int64_t submitted_ms = 0;      // when the first of them was given it, since the epoch
+  ExpectedCheckpoints expected;  // by what is stored of its last attempt
 };
 
 struct JobExecutionOptions {

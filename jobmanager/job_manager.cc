@@ -156,7 +156,7 @@ void JobManager::SubmitJobDurably(const proto::SubmitJobHeader& header, std::sha
 
 Status JobManager::RecoverJob(const proto::StoredJob& job, const std::optional<proto::StoredAttempt>& attempt,
                               std::shared_ptr<const StoredArtifact> artifact) {
-  EAGRE_RETURN_IF_ERROR(AddJob(job.job_id(), job.header(), std::move(artifact), job.submitted_ms()));
+  EAGRE_RETURN_IF_ERROR(AddJob(job.job_id(), job.header(), std::move(artifact), job.submitted_ms(), attempt));
   if (attempt) jobs_.back().execution->Reconcile(*attempt);
   EAGRE_LOG_INFO("job {} ({}) is taken up again", job.job_id(), job.header().graph().name());
   return OkStatus();
@@ -168,7 +168,8 @@ void JobManager::RecoverResult(proto::JobDetails details) {
 }
 
 Status JobManager::AddJob(const std::string& id, const proto::SubmitJobHeader& header,
-                          std::shared_ptr<const StoredArtifact> artifact, std::optional<int64_t> submitted_ms) {
+                          std::shared_ptr<const StoredArtifact> artifact, std::optional<int64_t> submitted_ms,
+                          const std::optional<proto::StoredAttempt>& attempt) {
   EAGRE_ASSIGN_OR_RETURN(const Configuration config, EffectiveConfig(header));
   EAGRE_ASSIGN_OR_RETURN(const RestartStrategyOptions restart, RestartStrategyOptions::FromConfiguration(config));
   EAGRE_RETURN_IF_ERROR(CheckMemoryShares(config));
@@ -183,6 +184,10 @@ Status JobManager::AddJob(const std::string& id, const proto::SubmitJobHeader& h
   spec.restore_from = header.restore_from();
   spec.taken_up = submitted_ms.has_value();
   spec.submitted_ms = submitted_ms.value_or(executor_.clock().NowMs());
+  if (attempt) {
+    spec.expected.directory = attempt->checkpoint_directory();
+    spec.expected.newest_id = attempt->newest_checkpoint_id();
+  }
   JobExecutionOptions execution;
   execution.slot_request_timeout_ms = config.GetDurationMs("slot.request.timeout");
   execution.isolate_after_failures = config.GetInt("restart-strategy.isolation.after-failures");

@@ -132,9 +132,10 @@ class JobManager {
   StatusOr<JobExecution*> FindRunning(const std::string& job_id) const;
   StatusOr<std::string> NewSavepointPath(const JobExecution& job, const std::string& directory);
   Status UnknownJob(const std::string& job_id) const;
-  // `submitted_ms`: of a job that is taken up.
+  // `submitted_ms` and the last `attempt`, if there was one: of a job that is taken up.
   Status AddJob(const std::string& id, const proto::SubmitJobHeader& header,
-                std::shared_ptr<const StoredArtifact> artifact, std::optional<int64_t> submitted_ms = std::nullopt);
+                std::shared_ptr<const StoredArtifact> artifact, std::optional<int64_t> submitted_ms = std::nullopt,
+                const std::optional<proto::StoredAttempt>& attempt = std::nullopt);
   void WatchLeadership();
   void OnReplaced(const Status& reason);
   // UNAVAILABLE when another has this one's place: a client asks again, and finds that one.

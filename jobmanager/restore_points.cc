@@ -37,13 +37,17 @@ Status RestorePoints::DropNewest(const Status& damage) {
   if (points_.empty()) return damage;
   const RestorePoint damaged = std::move(points_.back());
   points_.pop_back();
-  const std::string what =
-      fmt::format("the newest checkpoint {} cannot be used: {}", damaged.path, StatusMessage(damage));
+  const std::string what = fmt::format("the newest checkpoint{}{} cannot be used: {}", damaged.path.empty() ? "" : " ",
+                                       damaged.path, StatusMessage(damage));
   // Those that are no longer whole are stepped over one by one.
   const auto older =
       std::find_if(points_.rbegin(), points_.rend(), [](const auto& point) { return point.usable.ok(); });
   if (older == points_.rend()) {
-    return DataLoss("{}; there is no older one (execution.checkpointing.num-retained)", what);
+    return DataLoss(
+        "{}; there is no older one (execution.checkpointing.num-retained); start the job anew, with -s and a "
+        "savepoint, "
+        "or without from the beginning",
+        what);
   }
   if (damaged.commits && !permits_duplicates_) {
     return DataLoss(

@@ -15,9 +15,9 @@ namespace eagre {
 
 struct RestorePoint {
   proto::CompletedCheckpoint completion;
-  std::string path;
+  std::string path;     // empty: not known, of one whose entry in the log is damaged
   bool commits = true;  // a two-phase sink may have committed with it
-  Status usable;        // why it is not: its metadata cannot be read, or files are missing
+  Status usable;        // why it is not: its metadata or its entry cannot be read, or files are missing
 };
 
 // Whether a two-phase sink has something to commit when this checkpoint is complete.

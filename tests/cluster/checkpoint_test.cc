@@ -162,6 +162,47 @@ TEST_F(CheckpointTest, AJobManagerTakesUpTheJobsOfAClusterThatDiedAsAWhole) {
   ASSERT_TRUE(AwaitState(job_id, "CANCELED"));
 }
 
+// All of a cluster dies, and of one job's checkpoints all are gone, of another's the log, of a third the newest entry.
+TEST_F(CheckpointTest, AJobWhoseCheckpointsAreGoneFailsWhenItIsTakenUpAndSaysWhatToDo) {
+  const Words properties = {"high-availability.storageDir=" + Path("store"), "execution.checkpointing.num-retained=3"};
+  ASSERT_NO_FATAL_FAILURE(StartCluster(1, 3, properties));
+  std::vector<std::string> jobs;
+  for (int i = 0; i < 3; ++i) jobs.push_back(Submit("ticks", {}, EveryTenthOfASecond()));
+  for (const std::string& job : jobs) ASSERT_TRUE(AwaitCheckpoint(job, 5));
+  job_manager().Signal(SIGKILL);
+  ASSERT_NE(job_manager().AwaitExit(), -1);
+  task_manager(0).Signal(SIGKILL);
+  ASSERT_NE(task_manager(0).AwaitExit(), -1);
+  FileSystem& files = PosixFileSystem();
+  const auto folder_of = [&](int job) { return JoinPath(Folder(), jobs[static_cast<size_t>(job)]); };
+  ASSERT_TRUE(files.RemoveTree(folder_of(0)).ok());
+  ASSERT_TRUE(files.RemoveTree(folder_of(1) + "/log").ok());
+  const std::string newest_entry = files.List(folder_of(2) + "/log")->back().path;
+  const auto read_entry = files.ReadFile(newest_entry);
+  ASSERT_TRUE(read_entry.ok()) << read_entry.status();
+  proto::CheckpointLogEntry entry;
+  ASSERT_TRUE(UnframeCheckpointMessage("eagrelog", *read_entry, newest_entry, entry).ok()) << newest_entry;
+  ASSERT_TRUE(files.Remove(newest_entry).ok());
+  ASSERT_NO_FATAL_FAILURE(
+      StartJobManager({properties[0], properties[1], "jobmanager.rpc.port=" + std::to_string(rpc_port()),
+                       "jobmanager.reconciliation.timeout=100ms"}));
+  StartTaskManager({"taskmanager.numberOfTaskSlots=3"});
+
+  ASSERT_TRUE(AwaitState(jobs[0], "FAILED")) << RunOnCluster({"info", jobs[0]}).out;
+  EXPECT_THAT(Job(jobs[0]).failures(0).message(),
+              AllOf(HasSubstr(folder_of(0) + "/log, is empty or gone"), HasSubstr("mounted")));
+  EXPECT_FALSE(files.Exists(folder_of(0)));
+  ASSERT_TRUE(AwaitState(jobs[1], "FAILED")) << RunOnCluster({"info", jobs[1]}).out;
+  EXPECT_THAT(Job(jobs[1]).failures(0).message(), HasSubstr("start the job anew with -s " + folder_of(1) + "/chk-"));
+  ASSERT_TRUE(AwaitJob(jobs[2], [](const proto::JobDetails& job) {
+    return job.attempt() >= 1 && job.checkpoints().latest().attempt() == job.attempt();
+  })) << RunOnCluster({"info", jobs[2]}).out;
+  EXPECT_EQ(Job(jobs[2]).checkpoints().restored_from(),
+            fmt::format("{}/chk-{}", folder_of(2), entry.completion().checkpoint_id()));
+  EXPECT_EQ(RunOnCluster({"cancel", jobs[2]}).status, 0);
+  ASSERT_TRUE(AwaitState(jobs[2], "CANCELED"));
+}
+
 TEST_F(CheckpointTest, WorkersRunOnWhileTheJobManagerIsGoneAndTheAttachedRunReportsTheEnd) {
   const Words properties = {"high-availability.storageDir=" + Path("store")};
   ASSERT_NO_FATAL_FAILURE(StartCluster(2, 1, properties));

@@ -648,5 +648,33 @@ TEST_F(CheckpointCoordinatorTest, RetentionDecidesWhatIsLeft) {
   }
 }
 
+TEST_F(CheckpointCoordinatorTest, OfAJobThatEndsBeforeItsFirstCheckpointNothingIsLeft) {
+  options_.retention = CheckpointOptions::Retention::kOnCancellation;
+  for (const JobState state : {JobState::kFailed, JobState::kCanceled}) {
+    OpenAndStart();
+    ASSERT_TRUE(files_.Exists(JoinPath(scratch_.path(), "job")));
+    coordinator_->OnStopping("it ends");
+    coordinator_->OnJobEnded(state);
+    RunDisk();
+    EXPECT_FALSE(files_.Exists(JoinPath(scratch_.path(), "job")));
+    coordinator_.reset();
+  }
+}
+
+// A damaged one is not complete any more, but it is not for us to delete it.
+TEST_F(CheckpointCoordinatorTest, TheOnlyCheckpointIsLeftWhenItTurnsOutToBeDamaged) {
+  OpenAndStart();
+  executor_.Advance(1000);
+  AcknowledgeAll(coordinator_->details().in_progress_id());
+  RunDisk();
+  coordinator_->OnStopping("it failed");
+  Start(1);
+  EXPECT_FALSE(coordinator_->OnDamagedCheckpoint("a flipped bit").ok());
+  coordinator_->OnStopping("it ends");
+  coordinator_->OnJobEnded(JobState::kFailed);
+  RunDisk();
+  EXPECT_TRUE(files_.Exists(PathOf(1)));
+}
+
 }  // namespace
 }  // namespace eagre

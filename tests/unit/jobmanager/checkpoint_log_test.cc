@@ -21,13 +21,19 @@ class CheckpointLogTest : public ::testing::Test {
  protected:
   CheckpointLog LogOf(const std::string& writer) { return CheckpointLog(files_, folder_, writer); }
 
-  static std::vector<int64_t> Ids(const StatusOr<std::vector<proto::CompletedCheckpoint>>& completions) {
-    EXPECT_TRUE(completions.ok()) << completions.status();
+  static std::vector<int64_t> Ids(const StatusOr<CheckpointLog::Claimed>& claimed) {
+    EXPECT_TRUE(claimed.ok()) << claimed.status();
     std::vector<int64_t> ids;
-    if (!completions.ok()) return ids;
-    for (const proto::CompletedCheckpoint& completion : *completions) ids.push_back(completion.checkpoint_id());
+    if (!claimed.ok()) return ids;
+    for (const proto::CompletedCheckpoint& completion : claimed->completions) ids.push_back(completion.checkpoint_id());
     return ids;
   }
+  static std::vector<proto::CompletedCheckpoint> Marked(const std::vector<int64_t>& ids) {
+    std::vector<proto::CompletedCheckpoint> marked;
+    for (const int64_t id : ids) marked.emplace_back().set_checkpoint_id(id);
+    return marked;
+  }
+  void Damage(const std::string& entry) { scratch_.Write("log/" + entry, scratch_.Read("log/" + entry) + "x"); }
   static Status Append(CheckpointLog& log, int64_t id) {
     proto::CompletedCheckpoint completion;
     completion.set_checkpoint_id(id);
@@ -149,14 +155,56 @@ TEST_F(CheckpointLogTest, AnEntryWhoseFolderCouldNotBeSyncedDoesNotLockItsWriter
   EXPECT_TRUE(Append(log, 2).ok());
 }
 
-TEST_F(CheckpointLogTest, ADamagedEntryIsNamed) {
+TEST_F(CheckpointLogTest, ALogWhoseNewestEntryIsDamagedIsNotTakenOverUnlessThatIsPermitted) {
   CheckpointLog log = LogOf("a");
   ASSERT_TRUE(log.Claim(0).ok());
   ASSERT_TRUE(Append(log, 1).ok());
-  scratch_.Write("log/00000002", scratch_.Read("log/00000002") + "x");
-  const Status claimed = LogOf("b").Claim(0).status();
-  EXPECT_EQ(claimed.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(std::string(StatusMessage(claimed)), HasSubstr(JoinPath(folder_, "00000002")));
+  ASSERT_TRUE(Append(log, 2).ok());
+  Damage("00000003");
+  for (int i = 0; i < 2; ++i) {
+    CheckpointLog b = LogOf("b");
+    const auto claimed = b.Claim(0);
+    EXPECT_THAT(Ids(claimed), ElementsAre(1)) << "and the next one finds the damage again";
+    EXPECT_EQ(claimed->damage.code(), absl::StatusCode::kDataLoss);
+    EXPECT_THAT(std::string(StatusMessage(claimed->damage)), HasSubstr(JoinPath(folder_, "00000003")));
+    EXPECT_EQ(Append(b, 5).code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_EQ(b.Close(0).code(), absl::StatusCode::kFailedPrecondition);
+  }
+  CheckpointLog c = LogOf("c");
+  EXPECT_FALSE(c.Claim(0, {}, /*permits_loss=*/true)->damage.ok());
+  ASSERT_TRUE(Append(c, 3).ok());
+  const auto claimed = LogOf("d").Claim(0);
+  EXPECT_THAT(Ids(claimed), ElementsAre(1, 3));
+  EXPECT_TRUE(claimed->damage.ok()) << claimed->damage;
+}
+
+TEST_F(CheckpointLogTest, WhatIsMarkedMakesUpForEntriesThatAreGoneOrDamaged) {
+  CheckpointLog log = LogOf("a");
+  ASSERT_TRUE(log.Claim(0).ok());
+  for (const int64_t id : {1, 2, 3}) ASSERT_TRUE(Append(log, id).ok());
+  Damage("00000003");
+  ASSERT_TRUE(files_.Remove(JoinPath(folder_, "00000004")).ok());
+  const auto claimed = LogOf("b").Claim(0, Marked({1, 3}));
+  EXPECT_THAT(Ids(claimed), ElementsAre(1, 3));
+  EXPECT_TRUE(claimed->damage.ok()) << claimed->damage;
+  EXPECT_THAT(Ids(LogOf("c").Claim(0)), ElementsAre(1, 3)) << "it is in the log again";
+}
+
+TEST_F(CheckpointLogTest, DamageBehindWhichThereAreNewerEntriesCostsOlderCheckpointsOnly) {
+  for (const char* entry : {"00000001", "00000002", "00000003"}) {
+    SCOPED_TRACE(entry);
+    ASSERT_TRUE(files_.RemoveTree(folder_).ok());
+    CheckpointLog a = LogOf("a");
+    ASSERT_TRUE(a.Claim(0).ok());
+    ASSERT_TRUE(Append(a, 1).ok());
+    CheckpointLog b = LogOf("b");
+    ASSERT_TRUE(b.Claim(0).ok());
+    ASSERT_TRUE(Append(b, 2).ok());
+    Damage(entry);
+    const auto claimed = LogOf("c").Claim(0);
+    EXPECT_THAT(Ids(claimed), ElementsAre(1, 2));
+    EXPECT_TRUE(claimed->damage.ok()) << claimed->damage;
+  }
 }
 
 }  // namespace

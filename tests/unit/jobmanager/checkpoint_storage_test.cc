@@ -15,6 +15,7 @@
 namespace eagre {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -219,6 +220,65 @@ TEST_F(CheckpointStorageTest, WhatStandsInTheLogUnsyncedStaysUsable) {
   ASSERT_TRUE(opened.ok()) << opened.status();
   ASSERT_EQ(opened->points.size(), 1u);
   EXPECT_TRUE(opened->points[0].usable.ok()) << opened->points[0].usable;
+}
+
+TEST_F(CheckpointStorageTest, WhenAllThatIsExpectedIsGoneNothingIsMadeAndTheMessageSaysWhatToDo) {
+  const std::string folder = JoinPath(scratch_.path(), "job");
+  const auto open = [&](CheckpointStorage storage, const std::string& directory) {
+    const Status status = storage.Open(0, {.directory = directory}).status();
+    storage.DeleteAll(0);
+    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+    return std::string(StatusMessage(status));
+  };
+  EXPECT_THAT(open(StorageOf("a"), folder), AllOf(HasSubstr(folder + "/log, is empty or gone"), HasSubstr("mounted")));
+  EXPECT_FALSE(files_.Exists(folder));
+  EXPECT_THAT(open(StorageOf("a"), "/before/job"), HasSubstr("they were in /before/job"));
+
+  CheckpointStorage storage = StorageOf("a", /*retained=*/2);
+  ASSERT_TRUE(storage.Open(0).ok());
+  WriteShared({"0-1-a", "0-2-a"});
+  ASSERT_TRUE(storage.Complete(RequestOf(1, 0, {"0-1-a"})).ok());
+  ASSERT_TRUE(storage.Complete(RequestOf(2, 0, {"0-2-a"})).ok());
+  ASSERT_TRUE(files_.RemoveTree(folder + "/log").ok());
+  EXPECT_THAT(open(StorageOf("b"), folder), HasSubstr("start the job anew with -s " + folder + "/chk-2"));
+  EXPECT_THAT(NamesIn("job"), ElementsAre("chk-1", "chk-2", "shared"));
+  ASSERT_TRUE(files_.Remove(folder + "/shared/0-2-a").ok());
+  EXPECT_THAT(open(StorageOf("b"), folder), HasSubstr("start the job anew with -s " + folder + "/chk-1"));
+}
+
+TEST_F(CheckpointStorageTest, ACheckpointThatIsExpectedAndThatTheLogDoesNotHaveIsNotUsable) {
+  CheckpointStorage a = StorageOf("a");
+  ASSERT_TRUE(a.Open(0).ok());
+  WriteShared({"0-1-a"});
+  ASSERT_TRUE(a.Complete(RequestOf(1, 0, {"0-1-a"})).ok());
+  const auto opened = StorageOf("b").Open(0, {.directory = a.directory(), .newest_id = 1});
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  ASSERT_EQ(opened->points.size(), 1u);
+  EXPECT_TRUE(opened->points[0].usable.ok());
+  const auto older = StorageOf("c").Open(0, {.directory = a.directory(), .newest_id = 7});
+  ASSERT_TRUE(older.ok()) << older.status();
+  ASSERT_EQ(older->points.size(), 2u);
+  EXPECT_EQ(older->points[1].path, a.directory() + "/chk-7");
+  EXPECT_EQ(older->points[1].usable.code(), absl::StatusCode::kDataLoss);
+  EXPECT_TRUE(older->points[1].commits);
+  EXPECT_EQ(older->next_checkpoint_id, 8);
+}
+
+TEST_F(CheckpointStorageTest, AMarkThatCannotBeWrittenHarmsNothing) {
+  CheckpointStorage storage = StorageOf("a");
+  ASSERT_TRUE(storage.Open(0).ok());
+  WriteShared({"0-1-a"});
+  files_.SetFault([](Operation operation, const std::string& path) {
+    const bool hit = operation == Operation::kAppend && path.ends_with("/_complete");
+    return hit ? ResourceExhausted("cannot write to {}: No space left on device", path) : OkStatus();
+  });
+  ASSERT_TRUE(storage.Complete(RequestOf(1, 0, {"0-1-a"})).ok());
+  files_.SetFault({});
+  const auto opened = StorageOf("b").Open(0);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  EXPECT_TRUE(opened->points.back().usable.ok());
+  ASSERT_TRUE(files_.RemoveTree(JoinPath(scratch_.path(), "job/log")).ok());
+  EXPECT_EQ(StorageOf("c").Open(0)->points.size(), 1u) << "who went on from it has marked it";
 }
 
 TEST_F(CheckpointStorageTest, AMetadataFileOfAnotherIsNotReplaced) {

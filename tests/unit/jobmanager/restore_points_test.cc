@@ -98,6 +98,60 @@ TEST_F(RestorePointsTest, AnOlderCheckpointIsTakenOnlyWhenNoSinkHasCommittedALat
   }
 }
 
+// The log has entries 1, a claim, and 2 and 3, of the two checkpoints.
+TEST_F(RestorePointsTest, ALogThatHasLostItsNewestEntryIsAsADamagedCheckpoint) {
+  struct Damage {
+    const char* name;
+    std::function<void()> damage;
+    const char* complaint;  // empty: the checkpoint's mark makes up for it
+    bool readable;          // whether the metadata still says that there was nothing to commit
+  };
+  const auto remove = [this](const char* file) {
+    ASSERT_TRUE(PosixFileSystem().Remove(JoinPath(Folder(), file)).ok());
+  };
+  const std::vector<Damage> damages = {
+      {"no entry", [&] { remove("log/00000003"); }, "", true},
+      {"a flipped bit in the entry", [&] { Flip("job/log/00000003"); }, "", true},
+      {"no entry, and an empty mark",
+       [&] {
+         remove("log/00000003");
+         scratch_.Write("job/chk-2/_complete", "");
+       },
+       "it is whole: to go on with it, start the job anew with -s", true},
+      {"a flipped bit in the entry, and none else that knows of it",
+       [&] {
+         Flip("job/log/00000003");
+         remove("chk-2/_complete");
+       },
+       "log/00000003 is damaged", false},
+      {"the entry cut off, and the checkpoint gone",
+       [&] {
+         scratch_.Write("job/log/00000003", "eagrelog");
+         ASSERT_TRUE(PosixFileSystem().RemoveTree(JoinPath(Folder(), "chk-2")).ok());
+       },
+       "log/00000003 is cut off", false},
+  };
+  for (const Damage& damage : damages) {
+    for (const bool commits : {false, true}) {
+      SCOPED_TRACE(fmt::format("{}, commits: {}", damage.name, commits));
+      ASSERT_TRUE(PosixFileSystem().RemoveTree(Folder()).ok());
+      TakeCheckpoints(commits);
+      damage.damage();
+      const std::string whole = *damage.complaint == '\0' ? "chk-2" : "chk-1";
+      for (int i = 0; i < 2; ++i) {
+        const std::string taken = TakenAfterwards(/*permits_duplicates=*/false);
+        if (whole == "chk-2" || (damage.readable && !commits)) {
+          EXPECT_EQ(taken, whole);
+        } else {
+          EXPECT_THAT(taken, AllOf(HasSubstr(damage.complaint), HasSubstr("chk-1 is older and whole"),
+                                   HasSubstr("execution.checkpointing.recover-with-duplicates")));
+        }
+      }
+      EXPECT_EQ(TakenAfterwards(/*permits_duplicates=*/true), whole);
+    }
+  }
+}
+
 TEST_F(RestorePointsTest, WithoutAnOlderOneTheJobStopsWhateverIsPermitted) {
   TakeCheckpoints(/*commits=*/false);
   Flip("job/chk-2/_metadata");
