@@ -53,9 +53,8 @@ StatusOr<std::vector<CheckpointFolder>> ReadCheckpointFolders(FileSystem& files,
     }
     folders.push_back(std::move(folder));
   }
-  std::sort(folders.begin(), folders.end(), [](const CheckpointFolder& a, const CheckpointFolder& b) {
-    return a.checkpoint_id < b.checkpoint_id;
-  });
+  std::sort(folders.begin(), folders.end(),
+            [](const CheckpointFolder& a, const CheckpointFolder& b) { return a.checkpoint_id < b.checkpoint_id; });
   return folders;
 }
 

@@ -25,8 +25,8 @@ void TakeStoredMaxParallelism(const proto::CheckpointMetadata& restored, proto::
 // Whether the job of the header can go on from `restored`, the metadata of header.restore_from. Returns what is left
 // behind and so lost, a line each: nothing unless header.allow_non_restored_state. FAILED_PRECONDITION lists everything
 // that does not fit: what would be left behind without that, a parallelism above the number of key groups that the
-// state was divided into, another number of them, states of another form or kind. Of an operator that has no form in the header only the
-// parallelism is compared; its workers find the rest.
+// state was divided into, another number of them, states of another form or kind. Of an operator that has no form in
+// the header only the parallelism is compared; its workers find the rest.
 StatusOr<std::vector<std::string>> CheckRestore(const proto::SubmitJobHeader& header,
                                                 const proto::CheckpointMetadata& restored);
 

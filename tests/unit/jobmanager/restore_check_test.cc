@@ -296,9 +296,7 @@ class StoredMaxParallelismTest : public ::testing::Test {
     TakeStoredMaxParallelism(metadata_, graph_);
     return graph_.vertices(0).max_parallelism();
   }
-  std::string Complaint() {
-    return std::string(StatusMessage(CheckRestore(header_, metadata_).status()));
-  }
+  std::string Complaint() { return std::string(StatusMessage(CheckRestore(header_, metadata_).status())); }
 
   proto::SubmitJobHeader header_ = SomeJob();
   proto::JobGraph& graph_ = *header_.mutable_graph();
