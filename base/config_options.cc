@@ -206,7 +206,8 @@ const ConfigOption kOptions[] = {
      kMemory},
     {"taskmanager.memory.managed.size", OptionType::kMemorySize, "0",
      "Memory for the state of all slots of a TaskManager, of which each has its share; 0 takes four tenths of the "
-     "machine's. A job whose state needs more fails, unless it is in RocksDB, which keeps within it.",
+     "machine's, or of a container's limit that is lower. A job whose state needs more fails, unless it is in RocksDB, "
+     "which keeps within it.",
      kMemory},
 
     {"taskmanager.state.local.root-dirs", OptionType::kString, "",
