@@ -220,7 +220,7 @@ Status CheckFilesOf(FileSystem& files, const std::string& path, const proto::Che
 void TakeStoredMaxParallelism(const proto::CheckpointMetadata& restored, proto::JobGraph& graph) {
   std::map<std::string, const proto::OperatorSnapshot*> stored;
   for (const proto::OperatorSnapshot& op : restored.operators()) {
-    if (HasState(op)) stored[op.operator_id()] = &op;
+    if (HasState(op) || HasKeyedState(op)) stored[op.operator_id()] = &op;
   }
   std::map<std::string, int> of_vertices;
   for (const proto::Vertex& vertex : graph.vertices()) {

@@ -271,9 +271,10 @@ TEST_F(CheckpointedJobTest, AJobRunsWithTheMaximumParallelismOfItsState) {
     proto::OperatorSnapshot& op = *restored.add_operators();
     op.set_operator_id(vertex.name());
     op.set_max_parallelism(vertex.name() == "second" ? 6 : 128);
-    op.add_subtasks()->add_states()->add_segments();
+    op.add_subtasks()->add_states()->add_segments()->set_entries(1);
   }
-  ASSERT_TRUE(job_manager_->SubmitJob(header, std::make_shared<StoredArtifact>(), restored).ok());
+  const auto submitted = job_manager_->SubmitJob(header, std::make_shared<StoredArtifact>(), restored);
+  ASSERT_TRUE(submitted.ok()) << submitted.status();
   executor_.RunReady();
   const proto::JobGraph deployed = task_manager_->deploys().back().graph();
   EXPECT_EQ(deployed.vertices(0).max_parallelism(), 128);
