@@ -208,7 +208,7 @@ TEST(ProcessMetrics, ChildrenCount) {
   const double memory = value("Memory_Heap_Used");
   metrics.Update({child});
   EXPECT_GE(value("CPU_Time"), cpu_ns + 40e6);
-  EXPECT_EQ(value("Threads_Count"), threads + 1);
+  EXPECT_GT(value("Threads_Count"), threads);  // a sanitizer may have one of its own in the child
   EXPECT_GT(value("Memory_Heap_Used"), memory);
   const double with_child_ns = value("CPU_Time");
   kill(child, SIGKILL);
