@@ -36,7 +36,7 @@ Status WindowOperatorBase::Open(OperatorContext& context) {
     EAGRE_ASSIGN_OR_RETURN(std::unique_ptr<EntryStore> store, backend_->OpenStore(context.max_parallelism()));
     if (store != nullptr) spilled_ = std::make_unique<SpilledState>(std::move(store));
   }
-  share_.Open(*backend_, context.operator_name(), state_.name(), spilled_ == nullptr ? nullptr : this);
+  share_.Open(*backend_, context.operator_name(), {state_.name()}, spilled_ == nullptr ? nullptr : this);
   return OkStatus();
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
-#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -120,15 +119,12 @@ bool IsValidValue(const ConfigOption& option, std::string_view text) {
 }
 
 Status UnknownKey(std::string_view key, std::string_view origin) {
-  std::string_view nearest = KeyOfOlderName(key);
   // Nothing is nearer than an older name of the same.
-  size_t nearest_distance = !nearest.empty() ? 0 : std::max<size_t>(3, key.size() / 3) + 1;
-  for (const ConfigOption& option : ConfigOptions()) {
-    const size_t distance = EditDistance(key, option.key);
-    if (distance < nearest_distance) {
-      nearest_distance = distance;
-      nearest = option.key;
-    }
+  std::string nearest(KeyOfOlderName(key));
+  if (nearest.empty()) {
+    NearestWord known(key, std::max<size_t>(3, key.size() / 3));
+    for (const ConfigOption& option : ConfigOptions()) known.Offer(option.key);
+    nearest = known.found();
   }
   if (nearest.empty()) {
     return InvalidArgument("{}: unknown key '{}'; `eagre config` lists all keys", origin, key);

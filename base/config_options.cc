@@ -1,6 +1,8 @@
 // The table of all configuration keys: the one place where a key, its default and its meaning stand.
 #include "base/config.h"
 
+#include "base/daemon_options.h"
+
 namespace eagre {
 namespace {
 
@@ -14,7 +16,6 @@ constexpr std::string_view kState = "State";
 constexpr std::string_view kPatterns = "Complex event processing";
 constexpr std::string_view kOperations = "Logs, metrics and folders";
 
-constexpr int64_t kMostSlots = 4096;
 constexpr int64_t kMostParallelism = 32768;
 
 const ConfigOption kOptions[] = {

@@ -8,6 +8,9 @@
 
 namespace eagre {
 
+// Of a TaskManager, and of a process that runs a job by itself; a slot is a thread.
+inline constexpr int kMostSlots = 4096;
+
 // Each daemon has its own value of such a key: a client does not send it with a job, nor a JobManager to workers.
 bool IsDaemonOption(std::string_view key);
 

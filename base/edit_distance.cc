@@ -20,4 +20,11 @@ size_t EditDistance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
+void NearestWord::Offer(std::string_view word) {
+  const size_t distance = EditDistance(wanted_, word);
+  if (distance >= limit_) return;
+  limit_ = distance;
+  found_ = word;
+}
+
 }  // namespace eagre

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/crash_report.h"
+#include "base/daemon_options.h"
 #include "base/executor.h"
 #include "base/logging.h"
 #include "cli/commands.h"
@@ -28,7 +29,6 @@ namespace {
 
 constexpr int64_t kProgressIntervalMs = 500;
 constexpr const char* kWatchedFlag = "--watched";
-constexpr int kMostLocalSlots = 4096;
 constexpr int kExitInterrupted = 130;  // as shells say it of a process that SIGINT ended
 
 struct RunOptions {
@@ -213,10 +213,10 @@ int RunJob(const Invocation& invocation, RunOptions options) {
                                                 "`eagre local`"));
   }
   const int slots = RequiredSlots(job->header.graph());
-  if (local && slots > kMostLocalSlots) {
+  if (local && slots > kMostSlots) {
     return ReportFailure("run", InvalidArgument("the job needs {} slots, each of which is a thread; one process has at "
                                                 "most {}: set a smaller -p, or name a cluster with -m host:port",
-                                                slots, kMostLocalSlots));
+                                                slots, kMostSlots));
   }
   const Status log = QuietLog(config);
   if (!log.ok()) return ReportFailure("run", log);

@@ -35,22 +35,19 @@ void ReportUnexpected(const CLI::App& app, const Invocation& invocation) {
 // A verb was missing, where `app` was the last that was understood: says which of the words that are left is none, and
 // what may be meant.
 void ReportMissingVerb(const CLI::App& app, const std::vector<std::string>& words) {
+  const std::string word = words.empty() ? "" : words.front();
   std::string verbs;
-  std::string nearest;
-  size_t nearest_distance = words.empty() ? 0 : std::max<size_t>(2, words.front().size() / 2) + 1;
+  NearestWord nearest(word, std::max<size_t>(2, word.size() / 2));
   for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
     verbs += (verbs.empty() ? "" : ", ") + verb->get_name();
-    const size_t distance = words.empty() ? 0 : EditDistance(words.front(), verb->get_name());
-    if (distance >= nearest_distance) continue;
-    nearest_distance = distance;
-    nearest = verb->get_name();
+    nearest.Offer(verb->get_name());
   }
   const std::string after = app.get_parent() == nullptr ? "eagre" : "eagre " + app.get_name();
   if (words.empty()) {
     fmt::print(stderr, "{}: a verb is missing; expected one of: {}\n", after, verbs);
   } else {
-    const std::string meant = nearest.empty() ? "" : fmt::format("; did you mean '{}'?", nearest);
-    fmt::print(stderr, "{}: '{}' is no verb{}\nExpected one of: {}\n", after, words.front(), meant, verbs);
+    const std::string meant = nearest.found().empty() ? "" : fmt::format("; did you mean '{}'?", nearest.found());
+    fmt::print(stderr, "{}: '{}' is no verb{}\nExpected one of: {}\n", after, word, meant, verbs);
   }
   fmt::print(stderr, "Run with --help for more information.\n");
 }

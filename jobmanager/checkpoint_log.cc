@@ -14,10 +14,7 @@ constexpr std::string_view kEntryMagic = "eagrelog";
 constexpr int kClaimAttempts = 100;
 
 void AddMarked(const std::vector<proto::CompletedCheckpoint>& marked, CheckpointLog::Claimed& found) {
-  int64_t newest_id = 0;
-  for (const proto::CompletedCheckpoint& completion : found.completions) {
-    newest_id = std::max(newest_id, completion.checkpoint_id());
-  }
+  const int64_t newest_id = found.newest_id();
   for (const proto::CompletedCheckpoint& completion : marked) {
     if (completion.checkpoint_id() <= newest_id) continue;
     EAGRE_LOG_WARN("checkpoint {} is complete, but has no entry in the log that can be read; its mark makes up for it",
@@ -28,6 +25,14 @@ void AddMarked(const std::vector<proto::CompletedCheckpoint>& marked, Checkpoint
 }
 
 }  // namespace
+
+int64_t CheckpointLog::Claimed::newest_id() const {
+  int64_t newest_id = 0;
+  for (const proto::CompletedCheckpoint& completion : completions) {
+    newest_id = std::max(newest_id, completion.checkpoint_id());
+  }
+  return newest_id;
+}
 
 CheckpointLog::CheckpointLog(FileSystem& files, std::string directory, std::string writer, Leads leads)
     : files_(files), entries_(files, std::move(directory)), writer_(std::move(writer)), leads_(std::move(leads)) {}

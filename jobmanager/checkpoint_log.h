@@ -33,6 +33,8 @@ class CheckpointLog {
   struct Claimed {
     std::vector<proto::CompletedCheckpoint> completions;  // the oldest first; their folders may be gone
     Status damage;  // why the newest entries cannot be read: there may have been newer ones
+
+    int64_t newest_id() const;  // 0: there is none
   };
   // Makes the folder when there is none, and takes the log over. Before anything else.
   //

@@ -16,7 +16,6 @@ namespace eagre {
 namespace {
 
 constexpr std::string_view kBaseInfix = "base";
-constexpr std::string_view kSharedFolder = "shared";
 
 // The number at the beginning of `text`, which is moved behind it.
 std::optional<int64_t> TakeNumber(std::string_view& text) {
@@ -154,10 +153,7 @@ Status CheckpointStorage::DescribeMissing(const ExpectedCheckpoints& expected,
 std::optional<RestorePoint> CheckpointStorage::FindLost(const CheckpointLog::Claimed& claimed,
                                                         const ExpectedCheckpoints& expected,
                                                         const std::vector<CheckpointFolder>& folders) {
-  int64_t newest_id = 0;
-  for (const proto::CompletedCheckpoint& completion : claimed.completions) {
-    newest_id = std::max(newest_id, completion.checkpoint_id());
-  }
+  const int64_t newest_id = claimed.newest_id();
   int64_t lost_id = 0;
   for (const CheckpointFolder& folder : folders) {
     if (folder.marked && folder.checkpoint_id > newest_id) lost_id = folder.checkpoint_id;

@@ -15,13 +15,11 @@ constexpr size_t kClusterMetricBytes = 8 << 10;
 constexpr size_t kJobMetricBytes = 1 << 20;
 
 Gauge& AddClusterGauge(MetricRegistry& registry, std::string_view name, const std::string& host) {
-  return registry.AddGauge(fmt::format("flink_jobmanager_{}", name), {{"host", host}},
-                           fmt::format("{} (scope: jobmanager)", name));
+  return registry.AddGauge(fmt::format("flink_jobmanager_{}", name), {{"host", host}});
 }
 
 Gauge& AddJobGauge(MetricRegistry& registry, std::string_view name, const MetricLabels& labels) {
-  return registry.AddGauge(fmt::format("flink_jobmanager_job_{}", name), labels,
-                           fmt::format("{} (scope: jobmanager_job)", name));
+  return registry.AddGauge(fmt::format("flink_jobmanager_job_{}", name), labels);
 }
 
 }  // namespace

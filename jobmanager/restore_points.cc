@@ -45,8 +45,7 @@ Status RestorePoints::DropNewest(const Status& damage) {
   if (older == points_.rend()) {
     return DataLoss(
         "{}; there is no older one (execution.checkpointing.num-retained); start the job anew, with -s and a "
-        "savepoint, "
-        "or without from the beginning",
+        "savepoint, or without from the beginning",
         what);
   }
   if (damaged.commits && !permits_duplicates_) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/daemon_options.h"
 #include "base/duration.h"
 #include "base/logging.h"
 
@@ -13,14 +14,13 @@ namespace eagre {
 namespace {
 
 constexpr int64_t kNsPerMs = 1'000'000;
-constexpr int kMaxSlotsPerTaskManager = 4096;
 
 // Empty when the registration is acceptable.
 std::string WhyUnacceptable(const proto::RegisterTaskManager& registration, const std::string& version) {
   if (registration.task_manager_id().empty()) return "it gave no id";
-  if (registration.slots() < 1 || registration.slots() > kMaxSlotsPerTaskManager) {
+  if (registration.slots() < 1 || registration.slots() > kMostSlots) {
     return fmt::format("it offers {} slots; expected 1 to {} (taskmanager.numberOfTaskSlots)", registration.slots(),
-                       kMaxSlotsPerTaskManager);
+                       kMostSlots);
   }
   int used = 0;
   for (const proto::RunningWorker& worker : registration.workers()) used += worker.job_slots_size();

@@ -41,7 +41,7 @@ class KeyedTimerQueue final : public SlotState, public EvictableState {
       log_ = std::make_unique<TimerLog>(std::move(log));
     }
     backend_ = &backend;
-    share_.Open(backend, operator_name, name_, store_ == nullptr ? nullptr : this);
+    share_.Open(backend, operator_name, {name_}, store_ == nullptr ? nullptr : this);
     return OkStatus();
   }
 

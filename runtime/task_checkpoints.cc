@@ -8,12 +8,11 @@
 #include "base/logging.h"
 #include "runtime/local_copy.h"
 #include "runtime/segment_merge.h"
+#include "state/checkpoint_metadata.h"
 #include "state/state_file.h"
 
 namespace eagre {
 namespace {
-
-constexpr char kSharedFolder[] = "shared";
 
 int64_t BytesOf(const std::vector<proto::StateSegment>& segments) {
   int64_t bytes = 0;

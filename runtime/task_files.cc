@@ -4,11 +4,10 @@
 #include <utility>
 
 #include "base/logging.h"
+#include "state/checkpoint_metadata.h"
 
 namespace eagre {
 namespace {
-
-constexpr char kSharedFolder[] = "shared";
 
 // Takes what is in none of the sets out of `names`.
 std::vector<std::string> TakeUnused(std::set<std::string>& names, const std::set<std::string>& current,

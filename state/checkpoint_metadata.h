@@ -15,6 +15,8 @@
 namespace eagre {
 
 inline constexpr std::string_view kCheckpointMetadataFile = "_metadata";
+// Below the folder of a job's checkpoints, and of the copies of them: the files of state.
+inline constexpr std::string_view kSharedFolder = "shared";
 
 // A message of checkpoints in a frame that shows damage: `magic` is 8 characters. Two equal messages make equal bytes.
 std::string FrameCheckpointMessage(std::string_view magic, const google::protobuf::MessageLite& message);

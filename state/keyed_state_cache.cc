@@ -23,9 +23,9 @@ Status KeyedStateCore::Open(StateBackend& backend, const std::string& operator_n
     SizeRows(tail_offset_ + sizeof(RowStoreTail));
   }
   // As messages are to name it: by what was declared.
-  std::string declared;
-  for (const StateDeclaration& state : declarations_) declared += (declared.empty() ? "" : "', '") + state.name;
-  if (declared.empty()) declared = name();
+  std::vector<std::string> declared;
+  for (const StateDeclaration& state : declarations_) declared.push_back(state.name);
+  if (declared.empty()) declared.push_back(name());
   share_.Open(backend, operator_name, std::move(declared), spilled_ == nullptr ? nullptr : this);
   return OkStatus();
 }

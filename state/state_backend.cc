@@ -14,12 +14,12 @@ constexpr int64_t kMostEvictedBeyond = 256 << 10;
 
 }  // namespace
 
-void StateBackend::Share::Open(StateBackend& backend, std::string operator_name, std::string state_name,
+void StateBackend::Share::Open(StateBackend& backend, std::string operator_name, std::vector<std::string> state_names,
                                EvictableState* evictable) {
   Close();
   backend_ = &backend;
   operator_name_ = std::move(operator_name);
-  state_name_ = std::move(state_name);
+  state_names_ = std::move(state_names);
   evictable_ = evictable;
   backend.shares_.push_back(this);
 }
@@ -52,13 +52,12 @@ Status StateBackend::OverLimit() const {
   const Share* largest = *std::max_element(shares_.begin(), shares_.end(),
                                            [](const Share* a, const Share* b) { return a->bytes_ < b->bytes_; });
   return ResourceExhausted(
-      "the state of this slot takes {} of memory, more than the {} it may have; most of it, {}, is {} '{}' of "
+      "the state of this slot takes {} of memory, more than the {} it may have; most of it, {}, is the {} '{}' of "
       "operator '{}'. Keep it on disk (state.backend.type: rocksdb), give the slots more "
       "(taskmanager.memory.managed.size), or use more slots",
       FormatMemorySize(used_bytes_), FormatMemorySize(limit_bytes_),
-      FormatMemorySize(static_cast<int64_t>(largest->bytes_)),
-      largest->state_name_.find("', '") == std::string::npos ? "the state" : "the states", largest->state_name_,
-      largest->operator_name_);
+      FormatMemorySize(static_cast<int64_t>(largest->bytes_)), largest->state_names_.size() == 1 ? "state" : "states",
+      fmt::join(largest->state_names_, "', '"), largest->operator_name_);
 }
 
 }  // namespace eagre

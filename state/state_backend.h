@@ -77,7 +77,9 @@ class StateBackend {
     Share(const Share&) = delete;
     Share& operator=(const Share&) = delete;
     // `evictable` is null where nothing can be dropped. `backend` outlives the share.
-    void Open(StateBackend& backend, std::string operator_name, std::string state_name, EvictableState* evictable);
+    // `state_names`: of all that it is for.
+    void Open(StateBackend& backend, std::string operator_name, std::vector<std::string> state_names,
+              EvictableState* evictable);
     void Close();
     bool is_open() const { return backend_ != nullptr; }
     void Set(size_t bytes) {
@@ -91,7 +93,7 @@ class StateBackend {
     friend class StateBackend;
     StateBackend* backend_ = nullptr;
     std::string operator_name_;
-    std::string state_name_;
+    std::vector<std::string> state_names_;
     EvictableState* evictable_ = nullptr;
     size_t bytes_ = 0;
   };

@@ -29,8 +29,7 @@ Status CheckMemoryShares(const Configuration& config) {
   if (sum <= 1 + kRounding) return OkStatus();
   return InvalidArgument(
       "'{}' ({}, {}) and '{}' ({}, {}) are {:.4g} together; expected at most 1, the whole of a slot's memory: lower "
-      "one "
-      "of them",
+      "one of them",
       kObjectCacheKey, config.Text(kObjectCacheKey), config.Origin(kObjectCacheKey), kWriteBufferKey,
       config.Text(kWriteBufferKey), config.Origin(kWriteBufferKey), sum);
 }

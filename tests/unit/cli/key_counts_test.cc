@@ -3,7 +3,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <numeric>
 #include <string>
@@ -11,6 +10,7 @@
 
 #include "state/state_entry.h"
 #include "state/state_file.h"
+#include "tests/testing/temporary_folder.h"
 
 namespace eagre {
 namespace {
@@ -20,16 +20,12 @@ using ::testing::HasSubstr;
 class KeyCountsTest : public ::testing::Test {
  protected:
   KeyCountsTest() {
-    std::string folder = JoinPath(::testing::TempDir(), "eagre-key-counts-XXXXXX");
-    EXPECT_NE(mkdtemp(folder.data()), nullptr);
-    folder_ = folder;
     metadata_.set_files_root(".");
     op_ = metadata_.add_operators();
     op_->set_operator_id("op");
     op_->set_max_parallelism(8);
     op_->add_subtasks();
   }
-  ~KeyCountsTest() override { EXPECT_TRUE(files_.RemoveTree(folder_).ok()); }
 
   // A state of these keys, in a file of its own name.
   void Add(const std::string& name, proto::StateDistribution distribution, const std::vector<uint64_t>& hashes) {
@@ -52,7 +48,8 @@ class KeyCountsTest : public ::testing::Test {
   StatusOr<KeyCounts> Count() { return VerifyAndCountKeys(files_, folder_, metadata_); }
 
   FileSystem& files_ = PosixFileSystem();
-  std::string folder_;
+  const TemporaryFolder temporary_{"key_counts"};
+  const std::string folder_ = temporary_.path();
   proto::CheckpointMetadata metadata_;
   proto::OperatorSnapshot* op_ = nullptr;
 };
