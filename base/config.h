@@ -86,8 +86,8 @@ class Configuration {
   std::map<std::string, Entry, std::less<>> values_;
 };
 
-// For `eagre config`: every key with its default and meaning as text for a terminal.
-std::string RenderConfigTable();
+// For `eagre config`: every key with its default, its meaning and what `config` sets as text for a terminal.
+std::string RenderConfigTable(const Configuration& config = {});
 // The page docs/configuration.md.
 std::string RenderConfigMarkdown();
 

@@ -51,11 +51,12 @@ std::string Wrapped(std::string_view text, size_t width, size_t indent) {
 
 }  // namespace
 
-std::string RenderConfigTable() {
+std::string RenderConfigTable(const Configuration& config) {
   constexpr size_t kWidth = 96;
   constexpr size_t kIndent = 4;
   std::string text;
   std::string_view group;
+  const std::map<std::string, std::string> set = config.ExplicitValues();
   for (const ConfigOption& option : ConfigOptions()) {
     if (option.group != group) {
       group = option.group;
@@ -63,6 +64,9 @@ std::string RenderConfigTable() {
     }
     text += fmt::format("{}: {}   ({})\n", option.key, DefaultText(option), OptionTypeName(option.type));
     text += Wrapped(MeaningText(option), kWidth, kIndent);
+    const auto value = set.find(std::string(option.key));
+    if (value == set.end()) continue;
+    text += fmt::format("{:{}}= {}   ({})\n", "", kIndent, value->second, config.Origin(option.key));
   }
   return text;
 }

@@ -167,6 +167,13 @@ TEST(Config, TheTableNamesEveryKey) {
   for (const ConfigOption& option : ConfigOptions()) EXPECT_THAT(table, HasSubstr(std::string(option.key) + ": "));
 }
 
+TEST(Config, TheTableShowsWhatIsSetAndWhere) {
+  EXPECT_THAT(RenderConfigTable(), testing::Not(HasSubstr("-D")));
+  Configuration config;
+  ASSERT_TRUE(config.SetProperty("pipeline.name=my job").ok());
+  EXPECT_THAT(RenderConfigTable(config), HasSubstr("    = my job   (-D)\n"));
+}
+
 TEST(Config, TheDocumentationIsGeneratedFromTheTable) {
   const std::string path = SourcePath("docs/configuration.md");
   const auto page = PosixFileSystem().ReadFile(path);
