@@ -64,7 +64,15 @@ class SinkOperator final : public Operator {
     states.push_back(transactions_ != nullptr ? &transactions_->state() : &committables_);
   }
   Status Begin() override {
-    return transactions_ != nullptr ? transactions_->Begin() : Commit(std::exchange(restored_, {}));
+    if (transactions_ != nullptr) return transactions_->Begin();
+    if (committer_ == nullptr && !restored_.empty()) {
+      return FailedPrecondition(
+          "the sink that the checkpoint is of had output to commit ({} parts), and this one commits nothing: go on "
+          "with "
+          "that sink, or give this one another Uid() and drop what is stored by --allowNonRestoredState",
+          restored_.size());
+    }
+    return Commit(std::exchange(restored_, {}));
   }
   Status OnBarrier(int64_t checkpoint_id, bool& done) override {
     done = true;

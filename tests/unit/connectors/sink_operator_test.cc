@@ -19,6 +19,7 @@ using testing::IsEmpty;
 
 // What the outside of a scripted sink sees and decides.
 struct SinkScript {
+  bool commits = true;
   size_t room = 1'000'000;  // records that it takes before it is full
   bool may_flush = true;
   std::vector<int64_t> written;
@@ -69,7 +70,7 @@ class ScriptedSink final : public Sink<int64_t> {
      private:
       SinkScript& script_;
     };
-    return std::make_unique<ScriptedCommitter>(script_);
+    return script_.commits ? std::make_unique<ScriptedCommitter>(script_) : nullptr;
   }
 
  private:
@@ -103,20 +104,32 @@ class SinkOperatorTest : public testing::Test {
 };
 
 // The end of the input was sealed and the checkpoint completed, but the worker died before it heard of it.
-TEST_F(SinkOperatorTest, WhatAFinishedSinkHadSealedIsCommittedWhenItIsRestored) {
+Status BeginRestored(SinkScript& script) {
   std::vector<ChainNode> nodes(1);
-  nodes[0].op = MakeSinkOperator<int64_t>(std::make_shared<ScriptedSink>(script_));
+  nodes[0].op = MakeSinkOperator<int64_t>(std::make_shared<ScriptedSink>(script));
   nodes[0].context = std::make_unique<FakeOperatorContext>();
   Chain restored(std::move(nodes));
   restored.SkipOperators();
-  ASSERT_TRUE(restored.Open().ok());
+  EXPECT_TRUE(restored.Open().ok());
   std::vector<CheckpointedState*> states;
   restored.node(0).op->CollectStates(states);
-  ASSERT_EQ(states.size(), 1u);
-  ASSERT_TRUE(states[0]->Restore({.hash = 0, .erased = false, .key = "12345678", .value = "sealed"}).ok());
-  ASSERT_TRUE(restored.Begin().ok());
+  EXPECT_EQ(states.size(), 1u);
+  EXPECT_TRUE(states[0]->Restore({.hash = 0, .erased = false, .key = "12345678", .value = "sealed"}).ok());
+  const Status begun = restored.Begin();
+  EXPECT_TRUE(restored.Close(/*failed=*/!begun.ok()).ok());
+  return begun;
+}
+
+TEST_F(SinkOperatorTest, WhatAFinishedSinkHadSealedIsCommittedWhenItIsRestored) {
+  EXPECT_TRUE(BeginRestored(script_).ok());
   EXPECT_THAT(script_.committed, ElementsAre("sealed"));
-  EXPECT_TRUE(restored.Close(/*failed=*/false).ok());
+}
+
+TEST_F(SinkOperatorTest, ASinkThatCommitsNothingRefusesWhatAnotherHadSealed) {
+  script_.commits = false;
+  const Status begun = BeginRestored(script_);
+  EXPECT_EQ(begun.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(StatusMessage(begun)), testing::HasSubstr("Uid()"));
 }
 
 TEST_F(SinkOperatorTest, AFullSinkBlocksItsTaskAndGoesOnWhereItStopped) {
