@@ -21,6 +21,12 @@ std::vector<const OperatorStateCore*> CheckpointedFunction::operator_states() co
   return states;
 }
 
+void CheckpointedFunction::OpenOperatorStates(StateBackend& backend, const std::string& operator_name) {
+  for (const OperatorStateCore* state : operator_states()) {
+    const_cast<OperatorStateCore*>(state)->Open(backend, operator_name);
+  }
+}
+
 void CheckpointedFunction::CollectOperatorStates(std::vector<CheckpointedState*>& states) {
   for (const OperatorStateCore* state : operator_states()) states.push_back(const_cast<OperatorStateCore*>(state));
 }

@@ -19,7 +19,7 @@ Status SortOperatorBase::Open(OperatorContext& context) {
   output_ = &context.output(0);
   watermark_state_.Open(context, watermark_);
   if (StateBackend* backend = context.state_backend()) {
-    share_.Open(*backend, context.operator_name(), {"held records"}, nullptr);
+    share_.OpenMemoryOnly(*backend, context.operator_name(), {"held records"}, /*has_own_limit=*/true);
   }
   limit_bytes_ = context.config().GetBytes(kLimitKey);
   records_gauge_ = &context.AddGauge("sortBufferedRecords");

@@ -32,10 +32,12 @@ Status WindowOperatorBase::Open(OperatorContext& context) {
   watermark_state_.Open(context, watermark_);
   backend_ = context.state_backend();
   if (backend_ == nullptr) return OkStatus();
-  if (has_segments()) {
-    EAGRE_ASSIGN_OR_RETURN(std::unique_ptr<EntryStore> store, backend_->OpenStore(context.max_parallelism()));
-    if (store != nullptr) spilled_ = std::make_unique<SpilledState>(std::move(store));
+  if (!has_segments()) {
+    share_.OpenMemoryOnly(*backend_, context.operator_name(), {state_.name()});
+    return OkStatus();
   }
+  EAGRE_ASSIGN_OR_RETURN(std::unique_ptr<EntryStore> store, backend_->OpenStore(context.max_parallelism()));
+  if (store != nullptr) spilled_ = std::make_unique<SpilledState>(std::move(store));
   share_.Open(*backend_, context.operator_name(), {state_.name()}, spilled_ == nullptr ? nullptr : this);
   return OkStatus();
 }

@@ -13,6 +13,7 @@
 
 #include "record/codec.h"
 #include "record/compare.h"
+#include "record/heap_bytes.h"
 #include "record/key_hash.h"
 #include "record/record_macros.h"
 #include "record/record_traits.h"

@@ -51,6 +51,8 @@ Status Chain::Guard(ChainNode& node, F&& call, const OriginRef& origin) {
     status = call();
   } catch (const OverflowError& error) {
     status = ResourceExhausted("{}", error.what());
+  } catch (const StateError& error) {
+    status = Internal("{}", error.what());
   } catch (const std::exception& error) {
     status = Internal("{}: {}", DemangledName(typeid(error)), error.what());
     in_user_code = IsOfUserCode(error);

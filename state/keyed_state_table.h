@@ -29,16 +29,6 @@ bool KeyEquals(const K& a, const K& b) {
 template <typename K>
 inline constexpr bool kHashIdentifiesKey = ScalarField<K> && !FloatField<K>;
 
-// Bytes of a value outside sizeof(T), about: what its encoding has beyond the fixed head.
-template <typename T>
-size_t HeapBytesOf(const T& value) {
-  if constexpr (Codec<T>::kHasTail) {
-    return Codec<T>::TailBytes(value);
-  } else {
-    return 0;
-  }
-}
-
 // State is reached by batch: MakeResident finds or creates the rows of all keys of a batch, Select makes one of them
 // what the handles see, FinishBatch ends it. Not thread-safe.
 template <typename K>

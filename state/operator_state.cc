@@ -1,5 +1,7 @@
 #include "state/operator_state.h"
 
+#include "state/state_declaration.h"
+
 namespace eagre {
 
 OperatorStateCore::OperatorStateCore(std::string_view kind, std::string name, StateDistribution distribution,
@@ -9,6 +11,26 @@ OperatorStateCore::OperatorStateCore(std::string_view kind, std::string name, St
       address_(fmt::format("{} {}", kind_, name_)),
       distribution_(distribution),
       schema_(std::move(schema)) {}
+
+OperatorStateCore::OperatorStateCore(const OperatorStateCore& other)
+    : CheckpointedState(other),
+      kind_(other.kind_),
+      name_(other.name_),
+      address_(other.address_),
+      distribution_(other.distribution_),
+      schema_(other.schema_),
+      restored_(other.restored_) {}
+
+void OperatorStateCore::Open(StateBackend& backend, const std::string& operator_name) {
+  backend_ = &backend;
+  share_.OpenMemoryOnly(backend, operator_name, {name_});
+  share_.Set(bytes_);
+}
+
+void OperatorStateCore::RequireRoom() const {
+  const Status room = CheckRoom();
+  if (!room.ok()) throw StateError(std::string(StatusMessage(room)));
+}
 
 Status OperatorStateCore::BeginRestore(const std::string& stored_schema) {
   restored_ = true;

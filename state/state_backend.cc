@@ -21,7 +21,15 @@ void StateBackend::Share::Open(StateBackend& backend, std::string operator_name,
   operator_name_ = std::move(operator_name);
   state_names_ = std::move(state_names);
   evictable_ = evictable;
+  memory_only_ = has_own_limit_ = false;
   backend.shares_.push_back(this);
+}
+
+void StateBackend::Share::OpenMemoryOnly(StateBackend& backend, std::string operator_name,
+                                         std::vector<std::string> state_names, bool has_own_limit) {
+  Open(backend, std::move(operator_name), std::move(state_names), /*evictable=*/nullptr);
+  memory_only_ = true;
+  has_own_limit_ = has_own_limit;
 }
 
 void StateBackend::Share::Close() {
@@ -33,31 +41,41 @@ void StateBackend::Share::Close() {
 
 // The largest goes first: it holds most of what is used least.
 Status StateBackend::MakeRoomNow() {
-  if (stalled_) return OkStatus();
   std::vector<Share*> evictable;
+  int64_t stays = 0;
   for (Share* share : shares_) {
     if (share->evictable_ != nullptr) evictable.push_back(share);
+    if (share->stays()) stays += static_cast<int64_t>(share->bytes_);
   }
+  if (stays > limit_bytes_) return OverLimit(stays);
+  if (stalled_) return OkStatus();
   std::stable_sort(evictable.begin(), evictable.end(), [](Share* a, Share* b) { return a->bytes_ > b->bytes_; });
   const int64_t wanted = limit_bytes_ - std::min(limit_bytes_ / kPartEvicted, kMostEvictedBeyond);
   for (Share* share : evictable) {
     if (used_bytes_ <= wanted || stalled_) return OkStatus();
     EAGRE_RETURN_IF_ERROR(share->evictable_->Evict(static_cast<size_t>(used_bytes_ - wanted)));
   }
-  if (type_ == Type::kRocksDb || used_bytes_ <= limit_bytes_) return OkStatus();
-  return OverLimit();
+  return OkStatus();
 }
 
-Status StateBackend::OverLimit() const {
-  const Share* largest = *std::max_element(shares_.begin(), shares_.end(),
-                                           [](const Share* a, const Share* b) { return a->bytes_ < b->bytes_; });
+Status StateBackend::OverLimit(int64_t bytes) const {
+  const Share* largest = nullptr;
+  for (const Share* share : shares_) {
+    if (share->stays() && (largest == nullptr || share->bytes_ > largest->bytes_)) largest = share;
+  }
+  const bool memory = type_ == Type::kMemory;
+  std::string advice = "No backend keeps this on disk: keep less there";
+  if (!largest->memory_only_) {
+    advice = fmt::format("Keep it on disk ({})", memory ? "state.backend.type: rocksdb"
+                                                        : "state.backend.rocksdb.timer-service.factory: ROCKSDB");
+  }
   return ResourceExhausted(
-      "the state of this slot takes {} of memory, more than the {} it may have; most of it, {}, is the {} '{}' of "
-      "operator '{}'. Keep it on disk (state.backend.type: rocksdb), give the slots more "
-      "(taskmanager.memory.managed.size), or use more slots",
-      FormatMemorySize(used_bytes_), FormatMemorySize(limit_bytes_),
+      "the state of this slot{} takes {} of memory, more than the {} it may have; most of it, {}, is the {} '{}' of "
+      "operator '{}'. {}, give the slots more (taskmanager.memory.managed.size{}), or use more slots",
+      memory ? "" : " that stays in memory", FormatMemorySize(bytes), FormatMemorySize(limit_bytes_),
       FormatMemorySize(static_cast<int64_t>(largest->bytes_)), largest->state_names_.size() == 1 ? "state" : "states",
-      fmt::join(largest->state_names_, "', '"), largest->operator_name_);
+      fmt::join(largest->state_names_, "', '"), largest->operator_name_, advice,
+      memory ? "" : ", state.backend.rocksdb.memory.object-cache-ratio");
 }
 
 }  // namespace eagre

@@ -80,6 +80,10 @@ class StateBackend {
     // `state_names`: of all that it is for.
     void Open(StateBackend& backend, std::string operator_name, std::vector<std::string> state_names,
               EvictableState* evictable);
+    // Of what no backend keeps anywhere else. `has_own_limit`: whoever opens it sees to it that it is within reason,
+    // and above a store nothing fails because of it.
+    void OpenMemoryOnly(StateBackend& backend, std::string operator_name, std::vector<std::string> state_names,
+                        bool has_own_limit = false);
     void Close();
     bool is_open() const { return backend_ != nullptr; }
     void Set(size_t bytes) {
@@ -91,10 +95,15 @@ class StateBackend {
 
    private:
     friend class StateBackend;
+    // Whether it has to fit, since nothing can be dropped.
+    bool stays() const { return evictable_ == nullptr && (backend_->type_ == Type::kMemory || !has_own_limit_); }
+
     StateBackend* backend_ = nullptr;
     std::string operator_name_;
     std::vector<std::string> state_names_;
     EvictableState* evictable_ = nullptr;
+    bool memory_only_ = false;
+    bool has_own_limit_ = false;
     size_t bytes_ = 0;
   };
 
@@ -126,7 +135,7 @@ class StateBackend {
 
  private:
   Status MakeRoomNow();
-  Status OverLimit() const;
+  Status OverLimit(int64_t bytes) const;
 
   const Type type_;
   const int64_t limit_bytes_;

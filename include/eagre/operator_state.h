@@ -4,8 +4,9 @@
 //     OperatorListState<Payment> held_{this, "held"};
 //
 // Declare states as members of the function, each with a name of its own: the name is the state's address in
-// checkpoints. A checkpoint has all that they hold, so they are for what is small: positions, buffers, rules. What a
-// function of another parallelism gets back is said by the kind of the state:
+// checkpoints. A checkpoint has all that they hold, and memory as well, whatever the backend, so they are for what is
+// small: positions, buffers, rules. What needs more memory than the slot has for state fails the job, by a StateError
+// through the call that adds it. What a function of another parallelism gets back is said by the kind of the state:
 //
 //   OperatorListState   the elements of all subtasks, divided evenly among the new ones
 //   UnionListState      the elements of all subtasks, to every new one, which keeps in InitializeState what it needs
@@ -17,13 +18,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "runtime/operator.h"
 #include "runtime/stream_graph.h"
 #include "state/operator_state.h"
+#include "state/state_backend.h"
 
 namespace eagre {
 
@@ -48,6 +52,7 @@ class CheckpointedFunction {
   // ---- for the operator ----
   /// The states of the object at this address, in the order of their declaration.
   std::vector<const OperatorStateCore*> operator_states() const;
+  void OpenOperatorStates(StateBackend& backend, const std::string& operator_name);
   void CollectOperatorStates(std::vector<CheckpointedState*>& states);
   std::vector<StateDeclarationInfo> operator_state_infos() const;
   /// The first mistake in the declarations: a name declared twice, or without letters, or a state outside of [object,
@@ -81,13 +86,13 @@ class OperatorListState : public OperatorStateHandle {
   OperatorListState(CheckpointedFunction* owner, std::string name)
       : OperatorListState(owner, std::move(name), StateDistribution::kSplit) {}
 
-  const std::vector<T>& Get() const { return core_.values(); }
+  /// Valid until the state is changed; elements until it is updated or cleared.
+  const std::deque<T>& Get() const { return core_.values(); }
   bool Empty() const { return Get().empty(); }
-  /// The list to be changed in place.
-  std::vector<T>& Mutable() { return core_.mutable_values(); }
-  void Add(T value) { Mutable().push_back(std::move(value)); }
-  void Update(std::vector<T> values) { Mutable() = std::move(values); }
-  void Clear() { Mutable().clear(); }
+  void Add(T value) { core_.Add(std::move(value)); }
+  /// Replaces all of the list.
+  void Update(std::vector<T> values) { core_.Update(std::move(values)); }
+  void Clear() { core_.Clear(); }
 
  protected:
   OperatorListState(CheckpointedFunction* owner, std::string name, StateDistribution distribution)
@@ -141,16 +146,16 @@ class WritableBroadcastState {
   const V* Get(const K& key) const { return state_->Get(key); }
   bool Contains(const K& key) const { return state_->Contains(key); }
   const typename BroadcastState<K, V>::Map& Entries() const { return state_->Entries(); }
-  void Put(const K& key, V value) { MutableEntries().insert_or_assign(key, std::move(value)); }
-  /// The entry's value to be changed in place; a default one is made when there is none.
-  V& Mutable(const K& key) { return MutableEntries()[key]; }
-  void Remove(const K& key) { MutableEntries().erase(key); }
-  void Clear() { MutableEntries().clear(); }
+  void Put(const K& key, V value) { state_->core_.Put(key, std::move(value)); }
+  /// The entry's value to be changed in place, until the next call of this object; a default one is made when there is
+  /// none.
+  V& Mutable(const K& key) { return state_->core_.Mutable(key); }
+  void Remove(const K& key) { state_->core_.Remove(key); }
+  void Clear() { state_->core_.Clear(); }
 
  private:
   friend class BroadcastContext;
   explicit WritableBroadcastState(BroadcastState<K, V>& state) : state_(&state) {}
-  typename BroadcastState<K, V>::Map& MutableEntries() { return state_->core_.mutable_entries(); }
 
   BroadcastState<K, V>* state_;
 };
@@ -171,6 +176,12 @@ constexpr bool RequireNoOperatorState() {
   return true;
 }
 
+template <typename F>
+void OpenOperatorStates(F& function, OperatorContext& context) {
+  if constexpr (kIsCheckpointed<F>) {
+    if (StateBackend* backend = context.state_backend()) function.OpenOperatorStates(*backend, context.operator_name());
+  }
+}
 template <typename F>
 void CollectOperatorStates(F& function, std::vector<CheckpointedState*>& states) {
   if constexpr (kIsCheckpointed<F>) function.CollectOperatorStates(states);

@@ -20,6 +20,7 @@ class FunctionOperator : public Operator {
   Status Open(OperatorContext& context) override {
     EAGRE_RETURN_IF_ERROR(Operator::Open(context));
     output_ = &context.output(0);
+    internal::OpenOperatorStates(function_, context);
     return internal::OpenFunction(function_, context);
   }
   Status Close(bool) override {

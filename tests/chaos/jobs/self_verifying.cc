@@ -43,11 +43,11 @@ class CountPositions final : public ProcessFunction<Numbered, Numbered>, public 
     return OkStatus();
   }
   void ProcessElement(const Numbered& event, Context& context, Collector<Numbered>& out) override {
-    int64_t& next = next_.Mutable().front();
+    const int64_t next = next_.Get().front();
     if (event.position != next) {
       context.Output(kViolations, {fmt::format("position {} of a source came, {} was next", event.position, next)});
     }
-    ++next;
+    next_.Update({next + 1});
     out.Collect(event);
   }
 
