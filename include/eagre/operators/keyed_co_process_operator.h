@@ -26,6 +26,7 @@ class KeyedCoProcessOperator final : public KeyedProcessOperator<K, In1, Out, F>
     if (position == 0) {
       EAGRE_RETURN_IF_ERROR(this->MakeRoom());
       if (this->blocked()) return OkStatus();
+      this->ShowWatermark();
       if (!in.keyed()) extractor2_->Hash(in);
       extractor2_->Extract(in, keys2_);
       EAGRE_RETURN_IF_ERROR(

@@ -91,7 +91,7 @@ class KeyedProcessOperator : public FunctionOperator<F> {
     if (position == 0) {
       EAGRE_RETURN_IF_ERROR(MakeRoom());
       if (blocked()) return OkStatus();
-      context_of_element_.watermark_ = watermark_;
+      ShowWatermark();
       if (!in.keyed()) extractor_->Hash(in);
       extractor_->Extract(in, keys_);
       resident_end_ = 0;
@@ -202,6 +202,7 @@ class KeyedProcessOperator : public FunctionOperator<F> {
     keyed.hash_ = hash;
     keyed.key_ = &key;
   }
+  void ShowWatermark() { context_of_element_.watermark_ = watermark_; }
   bool AnyOutputFull() const { return output_->full() || side_outputs_.AnyFull(); }
 
   // `done` when no timer is left that is due at `limit`.

@@ -92,6 +92,29 @@ TEST_P(CoOperatorTest, BothInputsShareKeysStateAndTimers) {
   EXPECT_THAT(Texts(harness, 1), ElementsAre("d @ 50"));
 }
 
+TEST_P(CoOperatorTest, BothInputsSeeTheWatermark) {
+  class ShowWatermarks final : public KeyedCoProcessFunction<std::string, Order, Receipt, std::string> {
+   public:
+    void ProcessElement1(const Order&, Context& context, Collector<std::string>& out) override { Show(context, out); }
+    void ProcessElement2(const Receipt&, Context& context, Collector<std::string>& out) override { Show(context, out); }
+
+   private:
+    static void Show(Context& context, Collector<std::string>& out) {
+      out.Collect(std::to_string(context.current_watermark()));
+    }
+  };
+  OperatorHarness harness(GetParam(), MakeKeyedCoProcessOperator<std::string, Order, Receipt, std::string>(
+                                          ShowWatermarks(), By<Order>(&Order::id), By<Receipt>(&Receipt::order), {}));
+  harness.AddPort<std::string>();
+  ASSERT_TRUE(harness.Open().ok());
+  ASSERT_TRUE(harness.Watermark(3).ok());
+  ASSERT_TRUE(harness.Push<Receipt>({{{"b", {}}, 40}}, /*input=*/1).ok());
+  ASSERT_TRUE(harness.Push<Order>({{{"a", 5, {}}, 10}}).ok());
+  ASSERT_TRUE(harness.Watermark(7).ok());
+  ASSERT_TRUE(harness.Push<Receipt>({{{"b", {}}, 40}}, /*input=*/1).ok());
+  EXPECT_THAT(Texts(harness), ElementsAre("3 @ 40", "3 @ 10", "7 @ 40"));
+}
+
 // Counts the records of both inputs in one object.
 class CountBoth final : public CoProcessFunction<int64_t, std::string, std::string> {
  public:
