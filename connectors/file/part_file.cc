@@ -225,8 +225,9 @@ std::function<Status()> PartFileWriter::TakeSync() {
   };
 }
 
-Status PartFileWriter::Close(bool failed) {
-  if (!failed && context_ != nullptr && context_->checkpointing()) {
+Status PartFileWriter::Close(bool) {
+  // Also of a job that is stopped, whose last commit no later checkpoint syncs.
+  if (context_ != nullptr && context_->checkpointing()) {
     EAGRE_RETURN_IF_ERROR(options_.files->SyncDirectory(options_.directory));
   }
   if (file_ == nullptr) return OkStatus();
