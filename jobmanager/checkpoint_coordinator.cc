@@ -314,6 +314,7 @@ void CheckpointCoordinator::Complete() {
   metadata.set_files_root("..");
   metadata.mutable_operators()->Assign(pending_->operators().begin(), pending_->operators().end());
   metadata.set_eagre_version(job_.version);
+  metadata.set_drained(after_ == proto::CheckpointCommand::DRAIN);
   proto::CompletedCheckpoint& completion = request.completion;
   completion.set_checkpoint_id(pending_->id());
   completion.set_attempt(attempt_);

@@ -69,6 +69,8 @@ class CheckpointCoordinator {
 
   // The storage is open and nothing is on its way to the disk: restore_from() holds. No attempt begins before.
   bool idle() const { return opened_ && !completing_; }
+  // Behind a savepoint that is complete.
+  bool stopping() const { return running_ && suspended_; }
   // What the next attempt begins with: the newest complete checkpoint, else what the job was submitted with.
   const std::string& restore_from() const { return restore_from_; }
   // Its number, where it is the job's own; else 0.

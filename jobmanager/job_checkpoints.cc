@@ -10,7 +10,7 @@
 namespace eagre {
 namespace {
 
-// From a savepoint behind which the job stops to the end of the last worker's commits.
+// How long workers may take to end behind a savepoint, but for their commits.
 constexpr int64_t kStopTimeoutMs = 10'000;
 
 }  // namespace
@@ -101,9 +101,15 @@ void JobExecution::StopWithSavepoint(const std::string& path, bool drain, Checkp
 void JobExecution::OnStopSavepoint(CheckpointCoordinator::Completed savepoint, CheckpointCoordinator::Done done) {
   stop_ = Stop{std::move(savepoint), std::move(done)};
   if (state_ != JobState::kRunning) return AnswerStop();
+  AwaitStop();
+}
+
+// Commits take as long as they take: what is cut off would be in the savepoint only.
+void JobExecution::AwaitStop() {
   stop_timer_ = executor_.PostAfter(kStopTimeoutMs, [this] {
     stop_timer_ = 0;
     if (state_ != JobState::kRunning || AllWorkersFinished()) return;
+    if (progress_.AnyCommitting()) return AwaitStop();
     EAGRE_LOG_WARN("job {} ({}): its workers did not end in time behind the savepoint", id(), spec_.graph.name());
     for (Worker& worker : workers_) worker.phase = Phase::kFinished;
     OnAllWorkersFinished();
@@ -111,8 +117,8 @@ void JobExecution::OnStopSavepoint(CheckpointCoordinator::Completed savepoint, C
 }
 
 void JobExecution::AnswerStop() {
-  if (!stop_) return;
   executor_.Cancel(std::exchange(stop_timer_, 0));
+  if (!stop_) return;
   const Stop stop = *std::exchange(stop_, std::nullopt);
   if (state_ == JobState::kFinished) return stop.done(stop.savepoint);
   stop.done(FailedPrecondition(

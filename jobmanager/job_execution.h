@@ -163,6 +163,7 @@ class JobExecution {
   void FailFromCheckpoints(const std::string& reason, bool retryable);
   Status CheckTakesCheckpoints() const;
   void OnStopSavepoint(CheckpointCoordinator::Completed savepoint, CheckpointCoordinator::Done done);
+  void AwaitStop();
   void AnswerStop();
   void OnAllWorkersFinished();
 
@@ -222,7 +223,7 @@ class JobExecution {
   std::string why_not_stored_;
   TimerId store_timer_ = 0;
   std::optional<Stop> stop_;
-  TimerId stop_timer_ = 0;                              // set while the workers end behind it
+  TimerId stop_timer_ = 0;                              // set while the workers end behind a savepoint
   std::unique_ptr<CheckpointCoordinator> checkpoints_;  // null: the job takes none
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -68,6 +68,12 @@ void JobProgress::MarkFailed(std::string_view vertex, int32_t subtask) {
   }
 }
 
+bool JobProgress::AnyCommitting() const {
+  return std::any_of(subtasks_.begin(), subtasks_.end(), [](const std::vector<proto::SubtaskReport>& vertex) {
+    return std::any_of(vertex.begin(), vertex.end(), [](const auto& subtask) { return subtask.committing(); });
+  });
+}
+
 void JobProgress::Fill(proto::JobDetails& details) const {
   std::vector<proto::Accumulator> accumulators;
   for (int v = 0; v < graph_.vertices_size(); ++v) {

@@ -26,6 +26,9 @@ class JobProgress {
   // Marks one subtask by its vertex's name; unknown names are ignored.
   void MarkFailed(std::string_view vertex, int32_t subtask);
 
+  // Whether a subtask commits what is in the checkpoint behind which the job ends.
+  bool AnyCommitting() const;
+
   void Fill(proto::JobDetails& details) const;
 
  private:

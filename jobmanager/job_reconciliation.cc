@@ -78,7 +78,9 @@ void JobExecution::AdoptWhenAllFound() {
     progress_.SetStatus(worker.job_slots, "RUNNING");
     handlers_.send(worker.task_manager_id, message);
   }
-  if (checkpoints_ != nullptr) checkpoints_->OnAdopted(attempt_, known_checkpoint_id_);
+  if (checkpoints_ == nullptr) return;
+  checkpoints_->OnAdopted(attempt_, known_checkpoint_id_);
+  if (checkpoints_->stopping()) AwaitStop();
 }
 
 void JobExecution::GiveUpReconciling(const std::string& reason) {

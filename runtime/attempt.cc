@@ -188,6 +188,7 @@ class Attempt::Impl {
       subtask.set_watermark_ms(stats.watermark_ms.load(std::memory_order_relaxed));
       subtask.set_busy_ms(stats.busy_ns.load(std::memory_order_relaxed) / 1'000'000);
       subtask.set_idle_ms(stats.idle_ns.load(std::memory_order_relaxed) / 1'000'000);
+      subtask.set_committing(stats.committing.load(std::memory_order_relaxed));
       subtask.set_back_pressured_ms(stats.back_pressured_ns.load(std::memory_order_relaxed) / 1'000'000);
       for (size_t i = 0; i < task.chain().size(); ++i) {
         OperatorMetrics& metrics = task.chain().node(i).context->metrics();
@@ -545,6 +546,7 @@ class Attempt::Impl {
     scope.state_backend = backends_.at(ThreadOf(v, subtask)).get();
     scope.checkpointing = deploy_.checkpoints().commits_on_checkpoint();
     scope.restored = restore_ != nullptr;
+    scope.event_time_restarts = restore_ != nullptr && restore_->drained();
     scope.overflow.limit_bytes = graph_.config().GetBytes("execution.overflow.max-size");
     scope.overflow.owner = fmt::format("subtask {} of '{}'", subtask, vertex.name());
     scope.send_to_coordinator = [this, v, subtask](int node, std::string event) {

@@ -61,6 +61,8 @@ class OperatorContext {
   virtual bool checkpointing() const { return false; }
   // Whether it goes on from a checkpoint or savepoint.
   virtual bool restored() const { return false; }
+  // That was made behind the end of event time, by `stop --drain`; what comes now is not late.
+  virtual bool event_time_restarts() const { return false; }
   // Of this slot: where keyed state is to be. Outlives the operator. Null: in memory, without limit.
   virtual StateBackend* state_backend() { return nullptr; }
   virtual Output& output(int port) = 0;

@@ -18,13 +18,23 @@ const proto::StateSnapshot* FindState(const proto::SubtaskSnapshot& subtask, con
   return nullptr;
 }
 
+// Of what is the same in all subtasks: the part of `preferred`, or where that had finished and has none, another's.
+const proto::SubtaskSnapshot* BroadcastPart(const proto::OperatorSnapshot& op, int preferred, const std::string& name) {
+  const proto::SubtaskSnapshot* part = nullptr;
+  for (const proto::SubtaskSnapshot& subtask : op.subtasks()) {
+    if (FindState(subtask, name) == nullptr) continue;
+    if (part == nullptr || subtask.subtask() == preferred) part = &subtask;
+  }
+  return part;
+}
+
 }  // namespace
 
 RestorePlan::RestorePlan(FileSystem& files, const std::string& directory, const std::string& job_directory,
                          proto::CheckpointMetadata metadata, std::string local_directory)
     : files_(files),
       root_(metadata.files_root() == ".." ? ParentPath(directory) : JoinPath(directory, metadata.files_root())),
-      own_files_(root_ == job_directory),
+      own_files_(root_ == job_directory && !metadata.drained()),
       local_root_(own_files_ ? std::move(local_directory) : ""),
       metadata_(std::move(metadata)) {}
 
@@ -45,7 +55,10 @@ Status RestorePlan::Restore(const proto::OperatorSnapshot& op, const Position& p
   const StateDistribution distribution = state.distribution();
   inherited.clear();
   const bool same_division = op.parallelism() == position.parallelism;
-  const bool own_only = same_division && distribution != StateDistribution::kUnion;
+  const bool broadcast = distribution == StateDistribution::kBroadcast;
+  const bool own_only = same_division && distribution != StateDistribution::kUnion && !broadcast;
+  const proto::SubtaskSnapshot* const broadcast_part =
+      broadcast ? BroadcastPart(op, same_division ? position.subtask : 0, state.name()) : nullptr;
   bool inherits = own_only && own_files_ && state.incremental();
   int64_t entry_number = 0;
   const auto is_mine = [&](const StateEntry& entry) {
@@ -62,7 +75,7 @@ Status RestorePlan::Restore(const proto::OperatorSnapshot& op, const Position& p
   const auto restore = [&](const StateEntry& entry) { return is_mine(entry) ? state.Restore(entry) : OkStatus(); };
   for (const proto::SubtaskSnapshot& subtask : op.subtasks()) {
     if (own_only && subtask.subtask() != position.subtask) continue;
-    if (distribution == StateDistribution::kBroadcast && !own_only && subtask.subtask() != 0) continue;
+    if (broadcast && &subtask != broadcast_part) continue;
     const proto::StateSnapshot* stored = FindState(subtask, state.name());
     if (stored == nullptr) continue;
     if (distribution == StateDistribution::kKeyed && !stored->segments().empty() &&

@@ -30,8 +30,11 @@ class RestorePlan {
               proto::CheckpointMetadata metadata, std::string local_directory = "");
 
   const proto::CheckpointMetadata& metadata() const { return metadata_; }
-  // It is one of this job's own checkpoints.
+  // It is one of this job's own checkpoints, and states go on with its files.
   bool own_files() const { return own_files_; }
+  // Event time had ended before it. Nothing is inherited then: of an entry that was emitted only the watermark that is
+  // given up tells.
+  bool drained() const { return metadata_.drained(); }
   // Null when the checkpoint knows no such operator.
   const proto::OperatorSnapshot* Find(const std::string& operator_id) const;
 

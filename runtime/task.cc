@@ -129,6 +129,7 @@ void Task::InjectBarrier(const proto::CheckpointCommand& command) {
   OnTrigger(command);
   handled_id_ = command.checkpoint_id();
   if (command.after() == proto::CheckpointCommand::DRAIN) {
+    drained_by_ = command.checkpoint_id();
     merged_.push_back({ControlEvent::Kind::kWatermark, kMaxWatermark});
   }
   if (command.after() != proto::CheckpointCommand::CONTINUE) suspended_by_ = command.checkpoint_id();
@@ -163,7 +164,10 @@ Status Task::OnCheckpointComplete(int64_t checkpoint_id, bool stops) {
   if (done_ || checkpoints_ == nullptr) return OkStatus();
   stopped_ = stops;
   checkpoints_->OnComplete(checkpoint_id);
-  return chain_->OnCheckpointComplete(checkpoint_id);
+  stats_.committing = stops;
+  const Status committed = chain_->OnCheckpointComplete(checkpoint_id);
+  stats_.committing = stops && chain_->committing();
+  return committed;
 }
 
 Status Task::OnCheckpointAborted(int64_t checkpoint_id, bool may_be_complete) {
@@ -173,7 +177,14 @@ Status Task::OnCheckpointAborted(int64_t checkpoint_id, bool may_be_complete) {
   alignment_.Abort(checkpoint_id);
   if (overtaking_.checkpoint_id <= checkpoint_id) EndOvertaking();
   if (capture_.checkpoint_id() <= checkpoint_id) capture_.GiveUp();
-  return chain_->OnCheckpointAborted(checkpoint_id);
+  EAGRE_RETURN_IF_ERROR(chain_->OnCheckpointAborted(checkpoint_id));
+  if (drained_by_ != checkpoint_id) return OkStatus();
+  // All that this source goes on to read would be late.
+  return Unavailable(
+      "a stop with --drain came to no savepoint (checkpoint {}); event time had ended for it, so the job goes back to "
+      "its "
+      "last checkpoint",
+      checkpoint_id);
 }
 
 // ---- barriers that overtake ----
@@ -383,13 +394,17 @@ StatusOr<Task::StepResult> Task::StepAwaitingCommit(int64_t now_ms) {
   if (committed_) return StepAtEnd();
   if (checkpoints_->sealing()) return StepResult::kBlockedOnInput;
   if (triggered_id_ > handled_id_) {
-    if (!barrier_in_chain_) checkpoints_->Begin(triggered_id_, triggered_ms_, 0);
+    // Another may be triggered before all operators have sealed for this one.
+    if (!barrier_in_chain_) {
+      last_barrier_id_ = triggered_id_;
+      checkpoints_->Begin(last_barrier_id_, triggered_ms_, 0);
+    }
     barrier_in_chain_ = true;
     bool done = true;
-    EAGRE_RETURN_IF_ERROR(chain_->HandleLastBarrier(triggered_id_, done));
+    EAGRE_RETURN_IF_ERROR(chain_->HandleLastBarrier(last_barrier_id_, done));
     if (!done) return StepResult::kBlockedOnOutput;
     barrier_in_chain_ = false;
-    handled_id_ = triggered_id_;
+    handled_id_ = last_barrier_id_;
     checkpoints_->AllSealed();
     return StepResult::kProgress;
   }
@@ -531,6 +546,7 @@ StatusOr<Task::StepResult> Task::Step(int64_t now_ns, int64_t now_ms, bool flush
   now_ms_ = now_ms;
   if (stopped_) {
     if (chain_->committing()) return StepResult::kBlockedOnInput;
+    stats_.committing = false;
     done_ = true;
     // What came behind the checkpoint is given up; whoever goes on from there makes it again.
     EAGRE_RETURN_IF_ERROR(chain_->Close(/*failed=*/true));

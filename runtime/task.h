@@ -32,6 +32,7 @@ struct TaskStats {
   std::atomic<int64_t> idle_ns{0};
   std::atomic<int64_t> back_pressured_ns{0};
   std::atomic<int64_t> queued_bytes{0};
+  std::atomic<bool> committing{false};   // what is in a checkpoint behind which the job ends
   std::atomic<int64_t> alignment_ms{0};  // of the last checkpoint: from the first barrier to the last
 };
 
@@ -156,11 +157,13 @@ class Task {
   InFlightCapture capture_;
   size_t backlog_bytes_ = 0;  // of memory that all backlogs take, about
   bool barrier_in_chain_ = false;
+  int64_t last_barrier_id_ = 0;  // of the barrier that its operators seal for at its end
   bool end_reported_ = false;
   bool committed_ = false;         // nothing is left to be done at its end but to read on
   bool barrier_injected_ = false;  // and its states not all sealed yet
   std::vector<std::pair<int, std::string>> held_events_;
   int64_t suspended_by_ = 0;  // a source emits nothing until this checkpoint is aborted; 0: none
+  int64_t drained_by_ = 0;    // before whose barrier a source has ended event time; 0: none
   bool stopped_ = false;      // the job ends behind a checkpoint that is complete
   int64_t triggered_id_ = 0;  // the newest checkpoint of the job that is known here
   int64_t triggered_ms_ = 0;

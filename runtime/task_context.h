@@ -33,6 +33,7 @@ struct TaskScope {
   OverflowBudget overflow;
   bool checkpointing = false;
   bool restored = false;
+  bool event_time_restarts = false;
   StateBackend* state_backend = nullptr;
   // To the coordinator of the operator at `node` of this vertex.
   std::function<void(int node, std::string event)> send_to_coordinator;
@@ -67,6 +68,7 @@ class TaskOperatorContext final : public OperatorContext {
   Counter& AddCounter(const std::string& name) override;
   bool checkpointing() const override { return scope_.checkpointing; }
   bool restored() const override { return scope_.restored; }
+  bool event_time_restarts() const override { return scope_.event_time_restarts; }
   StateBackend* state_backend() override { return scope_.state_backend; }
   MetricScope metric_scope() const override;
   const SourceIsolation* isolation() const override { return isolation_.get(); }

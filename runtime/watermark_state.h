@@ -58,7 +58,7 @@ class WatermarkState {
       return DataLoss("the stored watermark of a subtask is malformed");
     }
     stored_[subtask] = watermark;
-    *watermark_ = Restored();
+    if (!context_->event_time_restarts()) *watermark_ = Restored();
     return OkStatus();
   }
   // At the parallelism of the checkpoint a subtask goes on from its own: it may inherit entries that it had emitted,

@@ -76,6 +76,44 @@ TEST_F(CheckpointTest, ASavepointStartsAnotherJobAlsoWhenItWasMoved) {
   ASSERT_TRUE(AwaitState(second, "CANCELED"));
 }
 
+// A drain ends event time: what is read behind it would be late for every window.
+TEST_F(CheckpointTest, NothingIsLateBehindADrainWhetherItFailedOrTheJobGoesOnFromItsSavepoint) {
+  ASSERT_NO_FATAL_FAILURE(StartCluster(1, 1));
+  const Words arguments = {"--records", "1000000000", "--rate", "5000"};
+  const auto goes_on_without_late_records = [this](const std::string& job_id) {
+    return AwaitJob(job_id, [](const proto::JobDetails& job) {
+      int64_t records = 0;
+      for (const proto::VertexDetails& vertex : job.vertices()) {
+        for (const proto::OperatorReport& op : vertex.operators()) {
+          EXPECT_EQ(op.late_records_dropped(), 0);
+          if (op.late_records_dropped() > 0) return true;
+          records = std::max(records, op.records_in());
+        }
+      }
+      return records > 2000;
+    });
+  };
+  const std::string first = Submit("versions", arguments, EveryTenthOfASecond());
+  ASSERT_TRUE(AwaitCheckpoint(first, 1));
+  const Ended failed = RunOnCluster({"stop", "--drain", "-p", WriteFile("taken", "no folder"), first});
+  EXPECT_NE(failed.status, 0);
+  EXPECT_THAT(failed.err, HasSubstr("cannot write the savepoint"));
+  ASSERT_TRUE(AwaitJob(first, [](const proto::JobDetails& job) {
+    return job.attempt() == 1 && job.summary().state() == "RUNNING";
+  })) << RunOnCluster({"info", first}).out;
+  EXPECT_THAT(RunOnCluster({"info", first}).out, HasSubstr("a stop with --drain came to no savepoint"));
+  EXPECT_TRUE(goes_on_without_late_records(first)) << RunOnCluster({"info", first}).out;
+  const Ended stopped = RunOnCluster({"stop", "--drain", "-p", Path("savepoints"), first});
+  ASSERT_EQ(stopped.status, 0) << stopped.err;
+
+  Words options = EveryTenthOfASecond();
+  options.insert(options.end(), {"-s", PathIn(stopped.out)});
+  const std::string second = Submit("versions", arguments, options);
+  EXPECT_TRUE(goes_on_without_late_records(second)) << RunOnCluster({"info", second}).out;
+  EXPECT_EQ(RunOnCluster({"cancel", second}).status, 0);
+  ASSERT_TRUE(AwaitState(second, "CANCELED"));
+}
+
 TEST_F(CheckpointTest, ADetachedOrderReturnsBeforeItsSavepointIsThere) {
   ASSERT_NO_FATAL_FAILURE(StartCluster(1, 1));
   const std::string job_id = Submit("ticks", {}, EveryTenthOfASecond());

@@ -342,6 +342,25 @@ TEST_F(CheckpointedJobTest, WorkersThatDoNotEndBehindTheirSavepointAreStopped) {
   EXPECT_THAT(answers_, ElementsAre(StartsWith(SavepointFolder())));
 }
 
+TEST_F(CheckpointedJobTest, WhatIsCommittedBehindTheSavepointIsNotCutOff) {
+  const std::string id = Run({});
+  job_manager_->StopJob(id, {}, /*drain=*/true, KeepAnswer());
+  executor_.RunReady();
+  AcknowledgeNewest();
+  proto::SubtaskReport committing;
+  committing.set_committing(true);
+  task_manager_->SendReport(attempt_, {committing});
+  for (int seconds = 0; seconds < 60; ++seconds) {
+    executor_.Advance(1000);
+    task_manager_->Heartbeat();
+  }
+  EXPECT_THAT(task_manager_->cancels(), IsEmpty());
+  EXPECT_THAT(answers_, IsEmpty());
+  WorkerFinishes();
+  EXPECT_EQ(StateOf(id), "FINISHED");
+  EXPECT_THAT(answers_, ElementsAre(StartsWith(SavepointFolder())));
+}
+
 TEST_F(CheckpointedJobTest, AStopWhoseSavepointFailsLeavesTheJobRunning) {
   const std::string id = Run({});
   scratch_.Write("savepoints", "a file where a folder should be");
