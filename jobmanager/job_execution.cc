@@ -348,7 +348,7 @@ void JobExecution::OnTaskManagerLost(const std::string& task_manager_id, const s
   if (worker == nullptr) return;
   if (reconciling_) {  // it may come back
     worker->awaited = true;
-    return;
+    return LimitReconciling();
   }
   if (!AllWorkersFinished()) {
     proto::FailureInfo failure;

@@ -110,6 +110,8 @@ class JobExecution {
   void Deploy(const std::vector<SlotGroup>& groups, const std::vector<std::string>& hosts, std::string token);
   // The newest attempt of the JobManager before this one, whose workers may run on. Right after construction.
   void Reconcile(const proto::StoredAttempt& attempt);
+  // Their TaskManagers can connect: from now on they are waited for no longer than reconciliation_timeout_ms.
+  void LimitReconciling();
   // A TaskManager has registered, and a worker runs there already. False when it is of no attempt that goes on: it must
   // go.
   bool OnWorkerFound(const std::string& task_manager_id, const proto::RunningWorker& running);
@@ -210,8 +212,8 @@ class JobExecution {
   TimerId restart_timer_ = 0;  // set while the restart's delay runs
   TimerId slot_timer_ = 0;     // set while WantsSlots()
   bool reconciling_ = false;
-  TimerId reconciliation_timer_ = 0;
-  int64_t known_checkpoint_id_ = 0;  // the highest that a worker to be adopted was told of
+  TimerId reconciliation_timer_ = 0;  // set while a bounded wait for their TaskManagers runs
+  int64_t known_checkpoint_id_ = 0;   // the highest that a worker to be adopted was told of
   int64_t restart_delay_ms_ = 0;
   std::string missing_slots_;
   std::vector<Worker> workers_;  // of the current attempt, by worker index

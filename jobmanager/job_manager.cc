@@ -167,6 +167,10 @@ void JobManager::RecoverResult(proto::JobDetails details) {
   AddToHistory({std::move(details), std::make_shared<StoredArtifact>(), {}}, forget);
 }
 
+void JobManager::OnListening() {
+  for (Job& job : jobs_) job.execution->LimitReconciling();
+}
+
 Status JobManager::AddJob(const std::string& id, const proto::SubmitJobHeader& header,
                           std::shared_ptr<const StoredArtifact> artifact, std::optional<int64_t> submitted_ms,
                           const std::optional<proto::StoredAttempt>& attempt) {

@@ -82,6 +82,8 @@ class JobManager {
   Status RecoverJob(const proto::StoredJob& job, const std::optional<proto::StoredAttempt>& attempt,
                     std::shared_ptr<const StoredArtifact> artifact);
   void RecoverResult(proto::JobDetails details);
+  // TaskManagers can connect. So long jobs that were taken up wait for theirs without a limit.
+  void OnListening();
   // Ended jobs that are still known, then the others, each in the order of submission or end.
   proto::ListJobsReply ListJobs() const;
   StatusOr<proto::JobDetails> GetJob(const std::string& job_id) const;

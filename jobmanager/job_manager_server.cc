@@ -79,6 +79,7 @@ Status JobManagerServer::Open(const Configuration& config, const std::string& ve
   rpc.port = static_cast<int>(config.GetInt("jobmanager.rpc.port"));
   EAGRE_ASSIGN_OR_RETURN(rpc_, RpcServer::Start(rpc, *executor_, *job_manager_, *artifacts_, PosixFileSystem()));
   port_ = rpc_->port();
+  RunOnExecutor([this] { job_manager_->OnListening(); });
   EAGRE_LOG_INFO("JobManager {} listens on {}:{}", version, rpc.bind_host, port_);
   return OkStatus();
 }

@@ -25,8 +25,14 @@ void JobExecution::Reconcile(const proto::StoredAttempt& attempt) {
     task_managers_used_.emplace_back(stored.task_manager_id(), stored.host());
   }
   reconciling_ = true;
+}
+
+void JobExecution::LimitReconciling() {
+  if (!reconciling_ || reconciliation_timer_ != 0) return;
   reconciliation_timer_ = executor_.PostAfter(options_.reconciliation_timeout_ms, [this] {
     reconciliation_timer_ = 0;
+    // All are there: then it is the checkpoints that are waited for, and the workers run on until these can be read.
+    if (std::none_of(workers_.begin(), workers_.end(), [](const Worker& w) { return w.awaited; })) return;
     GiveUpReconciling(fmt::format("not all of its TaskManagers came back within {} (jobmanager.reconciliation.timeout)",
                                   FormatDurationMs(options_.reconciliation_timeout_ms)));
   });

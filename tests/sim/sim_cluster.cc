@@ -247,6 +247,7 @@ void SimCluster::Recover(JobManagerProcess& started) {
     if (!recovered.ok()) problems_.push_back(fmt::format("a job is not recovered: {}", StatusMessage(recovered)));
   }
   started.accepting = true;
+  started.job_manager->OnListening();
   if (!job_id_.empty()) Watch(started);
 }
 

@@ -67,6 +67,8 @@ class JobStoreTest : public ::testing::Test {
     for (const JobStore::Job& job : contents.jobs) {
       EXPECT_TRUE(job_manager_->RecoverJob(job.job, job.attempt, SomeArtifact()).ok());
     }
+    executor_->Advance(recovery_ms_);
+    job_manager_->OnListening();
     if (comes_back_) ConnectTaskManager(running);
     executor_->RunReady();
   }
@@ -113,6 +115,7 @@ class JobStoreTest : public ::testing::Test {
   ScratchDirectory scratch_;
   SeededRandom random_{7};
   bool comes_back_ = true;
+  int64_t recovery_ms_ = 0;  // from the first job that is taken up until TaskManagers can connect
   int writers_ = 0;
   Status replaced_;
   std::unique_ptr<ManualExecutor> executor_;
@@ -220,6 +223,47 @@ TEST_F(JobStoreTest, ASuccessorWaitsForTaskManagersButNotForEver) {
   late.set_job_id(id);
   ConnectTaskManager({Running(late)});
   EXPECT_THAT(task_manager_->cancels(), SizeIs(1)) << "too late";
+}
+
+TEST_F(JobStoreTest, TheWaitForTaskManagersBeginsWhenTheyCanConnect) {
+  StartJobManager();
+  const std::string id = SubmitCheckpointed();
+  const proto::AttemptId attempt = StartWorker();
+  recovery_ms_ = 6'000;
+  StartJobManager({Running(attempt)});
+  EXPECT_THAT(task_manager_->cancels(), IsEmpty());
+  EXPECT_EQ(StateOf(id), "RUNNING");
+}
+
+TEST_F(JobStoreTest, WorkersThatAreAllThereRunOnWhileTheCheckpointsCannotBeRead) {
+  StartJobManager();
+  const std::string id = SubmitCheckpointed();
+  const proto::AttemptId attempt = StartWorker();
+  CompleteCheckpoint();
+  const auto break_log = [this] {
+    files_.SetFault([](FaultyFileSystem::Operation operation, const std::string& path) {
+      const bool hit = operation == FaultyFileSystem::Operation::kRead && path.find("/log/") != std::string::npos;
+      return hit ? Unavailable("cannot read {}: Input/output error", path) : OkStatus();
+    });
+  };
+  break_log();
+  StartJobManager({Running(attempt, 1)});
+  executor_->Advance(8'000);
+  EXPECT_THAT(task_manager_->cancels(), IsEmpty());
+  EXPECT_THAT(job_manager_->GetJob(id)->waiting_for(), HasSubstr("Input/output error"));
+  files_.SetFault({});
+  executor_->Advance(1'500);
+  EXPECT_EQ(StateOf(id), "RUNNING");
+  EXPECT_THAT(task_manager_->deploys(), IsEmpty());
+
+  break_log();
+  StartJobManager({Running(attempt, 1)});
+  executor_->Advance(9'000);
+  task_manager_.reset();
+  executor_->Advance(4'500);
+  EXPECT_THAT(job_manager_->GetJob(id)->failures(), IsEmpty()) << "it may come back";
+  executor_->Advance(500);
+  EXPECT_THAT(job_manager_->GetJob(id)->failures(0).message(), HasSubstr("jobmanager.reconciliation.timeout"));
 }
 
 TEST_F(JobStoreTest, AWorkerThatEndsBeforeTheOthersAreThereEndsTheWait) {
