@@ -69,7 +69,8 @@ class FileSystem {
   virtual Status Link(const std::string& from, const std::string& to) = 0;
   // NOT_FOUND when there is nothing at `path`.
   virtual StatusOr<FileInfo> Stat(const std::string& path) = 0;
-  // The entries sorted by name, without ".", ".." and links back to a folder above; `path` is joined to `directory`.
+  // The entries sorted by name, without ".", "..", links back to a folder above and links to nowhere; `path` is joined
+  // to `directory`.
   virtual StatusOr<std::vector<FileInfo>> List(const std::string& directory) = 0;
   // With all parents; no error when it exists.
   virtual Status CreateDirectories(const std::string& path) = 0;

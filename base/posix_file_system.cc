@@ -41,6 +41,16 @@ bool IsLink(const std::string& path) {
   return lstat(path.c_str(), &info) == 0 && S_ISLNK(info.st_mode);
 }
 
+// Whether an entry that cannot be looked at, for `error`, is left out of the list of its folder: one that is gone
+// again, a link to nowhere, and what this user may not see. A folder in which nothing can be looked at is not an empty
+// one.
+bool MayBeLeftOut(const std::string& directory, const std::string& path, int error) {
+  if (error == ENOENT || error == ENOTDIR || error == ELOOP) return true;
+  if (error == ENAMETOOLONG) return IsLink(path);
+  struct stat info;
+  return error == EACCES && stat(JoinPath(directory, ".").c_str(), &info) == 0;
+}
+
 // Whether `directory` lies in the folder `other`, or is it: by the way its path takes, or by where it really is.
 bool LiesWithin(const std::string& directory, const struct stat& other) {
   std::error_code ignored;
@@ -186,18 +196,24 @@ class PosixFiles final : public FileSystem {
   StatusOr<std::vector<FileInfo>> List(const std::string& directory) override {
     DIR* stream = opendir(directory.c_str());
     if (stream == nullptr) return PosixError("list", directory, errno);
+    const std::unique_ptr<DIR, int (*)(DIR*)> closer(stream, closedir);
     std::vector<FileInfo> entries;
-    while (const dirent* entry = readdir(stream)) {
+    for (;;) {
+      errno = 0;
+      const dirent* entry = readdir(stream);
+      if (entry == nullptr && errno != 0) return PosixError("list", directory, errno);
+      if (entry == nullptr) break;
       const std::string_view name = entry->d_name;
       if (name == "." || name == "..") continue;
       const std::string path = JoinPath(directory, name);
       struct stat info;
-      // An entry that is gone again, or a link to nowhere, is not in the list.
-      if (stat(path.c_str(), &info) != 0) continue;
+      if (stat(path.c_str(), &info) != 0) {
+        if (const int error = errno; !MayBeLeftOut(directory, path, error)) return PosixError("list", path, error);
+        continue;
+      }
       if (S_ISDIR(info.st_mode) && IsLink(path) && LiesWithin(directory, info)) continue;
       entries.push_back(ToFileInfo(path, info));
     }
-    closedir(stream);
     std::sort(entries.begin(), entries.end(), [](const FileInfo& a, const FileInfo& b) { return a.path < b.path; });
     return entries;
   }

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 class PosixFileSystemTest : public ::testing::Test {
  protected:
@@ -154,6 +156,33 @@ TEST_F(PosixFileSystemTest, ALinkBackToAFolderAboveIsNotListed) {
   EXPECT_THAT(names("to_sub"), ElementsAre("file")) << "its target lies in d, whatever the link is called";
   EXPECT_THAT(names("e"), ElementsAre("to_d"));
   EXPECT_THAT(names("d/to_e"), IsEmpty());
+}
+
+TEST_F(PosixFileSystemTest, ALinkToNowhereIsNotListed) {
+  ASSERT_TRUE(files_.WriteFile(At("file"), "").ok());
+  const std::string too_long(300, 'x');
+  for (const auto& [target, link] :
+       {std::pair("none", "a"), std::pair("b", "b"), std::pair("file/none", "c"), std::pair(too_long.c_str(), "d")}) {
+    ASSERT_EQ(symlink(target, At(link).c_str()), 0);
+  }
+  const auto entries = files_.List(folder_);
+  ASSERT_TRUE(entries.ok()) << entries.status();
+  ASSERT_THAT(*entries, SizeIs(1));
+  EXPECT_EQ((*entries)[0].path, At("file"));
+}
+
+TEST_F(PosixFileSystemTest, AFolderWhoseEntriesCannotBeLookedAtIsNotAnEmptyOne) {
+  ASSERT_TRUE(files_.CreateDirectories(At("sealed")).ok());
+  ASSERT_TRUE(files_.WriteFile(At("sealed/file"), "").ok());
+  ASSERT_EQ(chmod(folder_.c_str(), 0755), 0);
+  ASSERT_EQ(chmod(At("sealed").c_str(), 0444), 0);
+  // To root everything is open, so that this thread becomes somebody else.
+  constexpr uid_t kNobody = 65534;
+  const int self = setfsuid(kNobody);
+  const auto entries = files_.List(At("sealed"));
+  setfsuid(static_cast<uid_t>(self));
+  EXPECT_EQ(chmod(At("sealed").c_str(), 0755), 0);
+  EXPECT_EQ(entries.status().code(), absl::StatusCode::kPermissionDenied) << entries.status();
 }
 
 TEST_F(PosixFileSystemTest, WhatIsNoFileOfBytesHasNoSize) {
