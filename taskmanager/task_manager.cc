@@ -11,6 +11,7 @@
 namespace eagre {
 namespace {
 
+constexpr int64_t kNsPerMs = 1'000'000;
 constexpr int64_t kTellUnreachableNs = 30'000'000'000;
 
 }  // namespace
@@ -204,7 +205,7 @@ void TaskManager::DropJobManagerLink() {
 }
 
 void TaskManager::ScheduleReconnect() {
-  const int64_t waited_ms = (env_.executor->clock().MonotonicNs() - unregistered_since_ns_) / 1'000'000;
+  const int64_t waited_ms = (env_.executor->clock().MonotonicNs() - unregistered_since_ns_) / kNsPerMs;
   if (options_.registration_timeout_ms > 0 && waited_ms >= options_.registration_timeout_ms) {
     GiveUp(Unavailable("no JobManager took this TaskManager within {} ms (taskmanager.registration.timeout): {}",
                        options_.registration_timeout_ms, unreachable_reason_));
@@ -216,14 +217,18 @@ void TaskManager::ScheduleReconnect() {
 
 // Runs for the life of the TaskManager: sends what proves that it lives, and looks for the same from the JobManager.
 void TaskManager::ScheduleHeartbeat() {
-  heartbeat_timer_ = env_.executor->PostAfter(options_.heartbeat_interval_ms, [this] {
+  const int64_t due_ns = env_.executor->clock().MonotonicNs() + options_.heartbeat_interval_ms * kNsPerMs;
+  heartbeat_timer_ = env_.executor->PostAfter(options_.heartbeat_interval_ms, [this, due_ns] {
     if (registered_) {
       proto::TaskManagerToJobManager message;
       message.mutable_heartbeat();
       SendToJobManager(std::move(message));
     }
-    const int64_t silent_ms = (env_.executor->clock().MonotonicNs() - last_heard_ns_) / 1'000'000;
-    if (job_manager_ != nullptr && register_sent_ && silent_ms >= options_.heartbeat_timeout_ms) {
+    const int64_t now_ns = env_.executor->clock().MonotonicNs();
+    // This process stood still (stopped, or its machine asleep): what the JobManager said meanwhile is still unread.
+    const bool stood_still = (now_ns - due_ns) / kNsPerMs > options_.heartbeat_interval_ms;
+    const int64_t silent_ms = (now_ns - last_heard_ns_) / kNsPerMs;
+    if (job_manager_ != nullptr && register_sent_ && !stood_still && silent_ms >= options_.heartbeat_timeout_ms) {
       LoseJobManager(Unavailable("the JobManager was silent for {} ms", silent_ms));
     }
     if (!stopping_) ScheduleHeartbeat();

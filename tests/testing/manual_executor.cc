@@ -42,7 +42,7 @@ size_t ManualExecutor::RunReady() {
 }
 
 void ManualExecutor::RunTimersDueAt(int64_t elapsed_ms) {
-  clock_.elapsed_ms = elapsed_ms;
+  clock_.elapsed_ms = std::max(clock_.elapsed_ms, elapsed_ms);
   while (!timers_.empty() && timers_.begin()->first.first <= elapsed_ms) {
     auto timer = timers_.extract(timers_.begin());
     due_by_id_.erase(timer.key().second);

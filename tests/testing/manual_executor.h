@@ -32,6 +32,8 @@ class ManualExecutor final : public Executor {
   size_t RunReady();
   // Lets `duration_ms` of virtual time pass, stopping at every timer that falls due.
   void Advance(int64_t duration_ms);
+  // Lets time pass while nothing runs, as for a process that is stopped: timers fall due and run late.
+  void StandStill(int64_t duration_ms) { clock_.elapsed_ms += duration_ms; }
   // Lets time pass from timer to timer until `done` holds; false when it did not within `limit_ms` of virtual time.
   bool RunUntil(const std::function<bool()>& done, int64_t limit_ms);
 

@@ -201,6 +201,22 @@ TEST_F(TaskManagerTest, SilentJobManagerIsLost) {
   EXPECT_TRUE(task_manager_->registered()) << "lost although heartbeats arrived";
 }
 
+TEST_F(TaskManagerTest, AfterItStoodStillItFirstHearsWhatTheJobManagerSaidMeanwhile) {
+  Register();
+  executor_.StandStill(11'000);
+  executor_.Advance(0);
+  EXPECT_TRUE(task_manager_->registered());
+  proto::JobManagerToTaskManager heartbeat;
+  heartbeat.mutable_heartbeat();
+  Send(heartbeat);
+  executor_.Advance(4'000);
+  EXPECT_TRUE(task_manager_->registered());
+
+  executor_.StandStill(11'000);
+  executor_.Advance(1'000);
+  EXPECT_FALSE(task_manager_->registered()) << "nothing was said";
+}
+
 TEST_F(TaskManagerTest, CarriesAnAttemptFromDeployToFinish) {
   Register();
   Deploy("job", 0, {0, 1});
