@@ -1,5 +1,7 @@
 #include "jobmanager/job_manager_server.h"
 
+#include <fmt/format.h>
+
 #include <future>
 #include <iterator>
 #include <utility>
@@ -12,6 +14,7 @@
 #include "jobmanager/artifact_store.h"
 #include "jobmanager/checkpoint_options.h"
 #include "jobmanager/job_manager.h"
+#include "jobmanager/job_state.h"
 #include "jobmanager/job_store.h"
 #include "jobmanager/rpc_server.h"
 
@@ -22,7 +25,12 @@ namespace {
 StatusOr<std::shared_ptr<const StoredArtifact>> TakeIn(ArtifactStore& artifacts, const JobStore::Job& job) {
   constexpr size_t kPieceBytes = size_t{1} << 20;
   EAGRE_ASSIGN_OR_RETURN(const auto file, PosixFileSystem().OpenForRead(job.library));
-  EAGRE_ASSIGN_OR_RETURN(const auto upload, artifacts.BeginUpload(job.job.header().artifact()));
+  EAGRE_ASSIGN_OR_RETURN(const int64_t bytes, file->Size());
+  const proto::Artifact& artifact = job.job.header().artifact();
+  if (static_cast<uint64_t>(bytes) != artifact.bytes()) {
+    return DataLoss("{} is damaged: it has {} bytes; expected {}", job.library, bytes, artifact.bytes());
+  }
+  EAGRE_ASSIGN_OR_RETURN(const auto upload, artifacts.BeginUpload(artifact));
   std::string piece(kPieceBytes, '\0');
   for (int64_t offset = 0;;) {
     EAGRE_ASSIGN_OR_RETURN(const size_t got, file->ReadAt(offset, piece.data(), piece.size()));
@@ -30,6 +38,29 @@ StatusOr<std::shared_ptr<const StoredArtifact>> TakeIn(ArtifactStore& artifacts,
     EAGRE_RETURN_IF_ERROR(upload->Append({piece.data(), got}));
     offset += static_cast<int64_t>(got);
   }
+}
+
+// What may be possible later: a job is not given up for that.
+bool MayPass(const Status& status) {
+  return absl::IsUnavailable(status) || absl::IsResourceExhausted(status);
+}
+
+// Of a stored job that cannot be taken up again.
+proto::JobDetails FailedDetails(const proto::StoredJob& job, const Status& reason, int64_t now_ms) {
+  proto::JobDetails details;
+  proto::JobSummary& summary = *details.mutable_summary();
+  summary.set_job_id(job.job_id());
+  summary.set_name(job.header().graph().name());
+  summary.set_state(std::string(JobStateName(JobState::kFailed)));
+  summary.set_start_time_ms(job.submitted_ms());
+  summary.set_end_time_ms(now_ms);
+  *details.mutable_graph() = job.header().graph();
+  proto::FailureInfo& failure = *details.add_failures();
+  failure.set_message(
+      fmt::format("the JobManager was started anew, and could not take the job up again: {}", StatusMessage(reason)));
+  failure.set_subtask(-1);
+  failure.set_time_ms(now_ms);
+  return details;
 }
 
 }  // namespace
@@ -97,9 +128,14 @@ Status JobManagerServer::RecoverJobs(JobStore& store) {
     Status recovered = library.status();
     if (library.ok())
       RunOnExecutor([&] { recovered = job_manager_->RecoverJob(job.job, job.attempt, *std::move(library)); });
-    if (!recovered.ok()) {
-      EAGRE_LOG_ERROR("cannot take job {} up again: {}", job.job.job_id(), StatusMessage(recovered));
-    }
+    if (recovered.ok()) continue;
+    const Status named = WithContext(recovered, fmt::format("cannot take job {} up again", job.job.job_id()));
+    // Without it its workers, which run on, would be killed for a disk that is full or away.
+    if (MayPass(recovered)) return named;
+    EAGRE_LOG_ERROR("{}", StatusMessage(named));
+    proto::JobDetails failed = FailedDetails(job.job, recovered, SystemClock().NowMs());
+    EAGRE_RETURN_IF_ERROR(store.SaveResult(failed));
+    RunOnExecutor([&] { job_manager_->RecoverResult(std::move(failed)); });
   }
   return OkStatus();
 }

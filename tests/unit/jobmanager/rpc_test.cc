@@ -165,6 +165,7 @@ class RpcTest : public ::testing::Test {
     Configuration config;
     EXPECT_TRUE(config.Set("jobmanager.rpc.port", std::to_string(port), "test").ok());
     EXPECT_TRUE(config.Set("eagre.work.dir", folder_, "test").ok());
+    EXPECT_TRUE(config.Set("high-availability.storageDir", storage_, "test").ok());
     return JobManagerServer::Start(config, "test");
   }
   std::string address() const { return fmt::format("localhost:{}", server_->port()); }
@@ -172,6 +173,7 @@ class RpcTest : public ::testing::Test {
   std::string folder_;
   std::string library_;
   std::string content_;
+  std::string storage_;  // empty: none
   std::unique_ptr<JobManagerServer> server_;
 };
 
@@ -335,6 +337,42 @@ TEST_F(RpcTest, AWatcherFindsTheJobManagerAgainAndIsToldWhenItForgotTheJob) {
   });
   EXPECT_TRUE(restarted);
   EXPECT_EQ(ended.status().code(), absl::StatusCode::kNotFound) << ended.status();
+}
+
+TEST_F(RpcTest, AStoredJobWhoseLibraryIsDamagedHasFailedAndOneThatCannotBeReadNowIsNotGivenUp) {
+  storage_ = JoinPath(folder_, "storage");
+  server_.reset();
+  server_ = StartServer(0);
+  const auto id = JobClient(address()).SubmitJob(OneSubtaskJob("hello"), library_);
+  ASSERT_TRUE(id.ok()) << id.status();
+  server_.reset();
+  FileSystem& files = PosixFileSystem();
+  const std::string stored = JoinPath(storage_, "jobs/" + *id + "/library");
+  const std::string aside = JoinPath(folder_, "aside");
+  // A folder cannot be read; neither can a disk that fails.
+  ASSERT_TRUE(files.Rename(stored, aside).ok());
+  ASSERT_TRUE(files.CreateDirectories(stored).ok());
+  const Status refused = TryStartServer(0).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(StatusMessage(refused)), AllOf(HasSubstr(*id), HasSubstr(stored)));
+
+  ASSERT_TRUE(files.RemoveTree(stored).ok());
+  ASSERT_TRUE(files.Rename(aside, stored).ok());
+  server_ = StartServer(0);
+  EXPECT_EQ(JobClient(address()).GetJob(*id)->summary().state(), "CREATED");
+  server_.reset();
+
+  ASSERT_TRUE(files.WriteFile(stored, content_ + "l").ok());
+  for (const std::string when : {"at once", "and for good"}) {
+    SCOPED_TRACE(when);
+    server_ = StartServer(0);
+    const auto details = JobClient(address()).GetJob(*id);
+    ASSERT_TRUE(details.ok()) << details.status();
+    EXPECT_EQ(details->summary().state(), "FAILED");
+    EXPECT_EQ(details->summary().name(), "hello");
+    EXPECT_THAT(details->failures(0).message(), HasSubstr(stored + " is damaged"));
+    server_.reset();
+  }
 }
 
 TEST_F(RpcTest, StopEndsAWatch) {
