@@ -104,7 +104,9 @@ Status CheckpointCoordinator::OnDamagedCheckpoint(const std::string& damage) {
   if (points_.newest() == nullptr) {
     return DataLoss("{}, which the job was to begin with, cannot be used: {}", restore_from_, damage);
   }
+  const int64_t damaged_id = restore_id();
   EAGRE_RETURN_IF_ERROR(points_.DropNewest(DataLoss("{}", damage)));
+  io_.Post([storage = storage_, damaged_id] { storage->Drop(damaged_id); });
   UseNewestPoint();
   return OkStatus();
 }

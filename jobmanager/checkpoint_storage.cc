@@ -191,7 +191,7 @@ StatusOr<std::vector<RestorePoint>> CheckpointStorage::ReadPoints(std::vector<pr
     if (metadata.ok()) {
       point.commits = HasCommittables(*metadata);
       point.usable = CheckFilesOf(files_, path, *metadata);
-      retained_.push_back({point.completion, FilesOf(*metadata)});
+      retained_.push_back({point.completion, FilesOf(*metadata), /*damaged=*/!point.usable.ok()});
     } else {
       all_readable_ = false;
     }
@@ -267,16 +267,28 @@ StatusOr<RestorePoint> CheckpointStorage::Complete(Request request) {
                       .usable = OkStatus()};
 }
 
+void CheckpointStorage::Drop(int64_t checkpoint_id) {
+  for (Retained& retained : retained_) {
+    if (retained.completion.checkpoint_id() == checkpoint_id) retained.damaged = true;
+  }
+}
+
 void CheckpointStorage::DeleteUnused() {
   // Until this writer has completed a checkpoint, others may still hold the job's.
   if (!appended_) return;
   std::set<std::string> released;
-  while (retained_.size() > retained_count_) {
-    released.merge(retained_.front().files);
-    retained_.erase(retained_.begin());
+  const auto release = [&](std::vector<Retained>::iterator retained) {
+    released.merge(retained->files);
+    return retained_.erase(retained);
+  };
+  const size_t with_damaged = retained_.size();
+  for (auto retained = retained_.begin(); retained != retained_.end();) {
+    retained = retained->damaged ? release(retained) : std::next(retained);
   }
+  const size_t damaged = with_damaged - retained_.size();
+  while (retained_.size() > retained_count_) release(retained_.begin());
   const proto::CompletedCheckpoint newest = retained_.back().completion;
-  log_.Trim(retained_count_ + 1);
+  log_.Trim(retained_count_ + damaged + 1);  // the entries of damaged ones lie between those of the retained
   DeleteUnusedCheckpoints(newest.checkpoint_id());
   DeleteUnusedFiles(newest, released);
 }

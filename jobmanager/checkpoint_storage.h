@@ -60,6 +60,9 @@ class CheckpointStorage {
   StatusOr<RestorePoint> Complete(Request request);
   // After a failed Complete: the checkpoint's entry may stand in the log.
   bool may_stand() const { return log_.may_stand(); }
+  // The checkpoint turned out to be damaged: it takes no older one's place among the retained, and goes with the next
+  // DeleteUnused.
+  void Drop(int64_t checkpoint_id);
   // Deletes checkpoints beyond the retained ones and files that nobody needs. Failures are logged and tried again next
   // time.
   void DeleteUnused();
@@ -75,6 +78,7 @@ class CheckpointStorage {
   struct Retained {
     proto::CompletedCheckpoint completion;
     std::set<std::string> files;
+    bool damaged = false;
   };
 
   std::string PathOf(int64_t checkpoint_id) const;

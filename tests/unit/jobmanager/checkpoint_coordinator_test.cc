@@ -661,6 +661,34 @@ TEST_F(CheckpointCoordinatorTest, OfAJobThatEndsBeforeItsFirstCheckpointNothingI
   }
 }
 
+TEST_F(CheckpointCoordinatorTest, ADamagedCheckpointTakesNoPlaceAmongTheRetained) {
+  options_.retained = 2;
+  OpenAndStart();
+  const auto complete = [this] {
+    executor_.Advance(1000);
+    AcknowledgeAll(coordinator_->details().in_progress_id());
+    RunDisk();
+  };
+  complete();
+  complete();
+  coordinator_->OnStopping("it failed");
+  coordinator_->OnDeployed(1);
+  ASSERT_TRUE(coordinator_->OnDamagedCheckpoint("a flipped bit").ok());
+  EXPECT_EQ(coordinator_->restore_from(), PathOf(1));
+  Start(2);
+  RunDisk();
+  EXPECT_TRUE(files_.Exists(PathOf(2))) << "until there is a newer one";
+  complete();
+  EXPECT_TRUE(files_.Exists(PathOf(1)));
+  EXPECT_FALSE(files_.Exists(PathOf(2)));
+  EXPECT_TRUE(files_.Exists(PathOf(3)));
+
+  coordinator_->OnStopping("it failed");
+  coordinator_->OnDeployed(3);
+  ASSERT_TRUE(coordinator_->OnDamagedCheckpoint("another").ok());
+  EXPECT_EQ(coordinator_->restore_from(), PathOf(1));
+}
+
 // A damaged one is not complete any more, but it is not for us to delete it.
 TEST_F(CheckpointCoordinatorTest, TheOnlyCheckpointIsLeftWhenItTurnsOutToBeDamaged) {
   OpenAndStart();
