@@ -111,6 +111,29 @@ Status CheckpointCoordinator::OnDamagedCheckpoint(const std::string& damage) {
   return OkStatus();
 }
 
+void CheckpointCoordinator::OnMissingCheckpoint(const std::string& damage) {
+  if (std::exchange(missing_attempt_, attempt_) == attempt_) return;
+  checking_ = true;
+  io_.Post([this, alive = std::weak_ptr<bool>(alive_), storage = storage_, &executor = executor_, path = restore_from_,
+            damage] {
+    executor.Post([this, alive, damage, whole = storage->CheckWhole(path)] {
+      if (!alive.expired()) OnChecked(whole, damage);
+    });
+  });
+}
+
+void CheckpointCoordinator::OnChecked(const Status& whole, const std::string& damage) {
+  checking_ = false;
+  if (absl::IsNotFound(whole) || absl::IsDataLoss(whole)) {
+    const Status older = OnDamagedCheckpoint(damage);
+    if (!older.ok()) return handlers_.fail_job(std::string(StatusMessage(older)), /*retryable=*/false);
+  } else {
+    EAGRE_LOG_WARN("job {}: {}; {}; see whether its file system is mounted on that machine", job_.id, damage,
+                   whole.ok() ? "the JobManager finds all of it" : StatusMessage(whole));
+  }
+  handlers_.on_idle();
+}
+
 // ---- attempts ----
 
 void CheckpointCoordinator::OnDeployed(int attempt) {

@@ -68,7 +68,7 @@ class CheckpointCoordinator {
   ~CheckpointCoordinator();  // tells those who wait that they do so in vain
 
   // The storage is open and nothing is on its way to the disk: restore_from() holds. No attempt begins before.
-  bool idle() const { return opened_ && !completing_; }
+  bool idle() const { return opened_ && !completing_ && !checking_; }
   // Behind a savepoint that is complete.
   bool stopping() const { return running_ && suspended_; }
   // What the next attempt begins with: the newest complete checkpoint, else what the job was submitted with.
@@ -98,6 +98,10 @@ class CheckpointCoordinator {
   // What the attempt was to begin with turned out to be damaged. OK when restore_from() is an older one now; else why
   // there is none. Once for each attempt; the rest is OK.
   Status OnDamagedCheckpoint(const std::string& damage);
+  // A worker did not find all of what the attempt was to begin with. When it is not whole seen from here either, it is
+  // damaged, and the job fails where there is no older one; else the next attempt begins with it again. Not idle()
+  // until that is known.
+  void OnMissingCheckpoint(const std::string& damage);
   // The job has ended; deletes what is not to be retained.
   void OnJobEnded(JobState state);
 
@@ -126,6 +130,7 @@ class CheckpointCoordinator {
   // `may_stand`: it failed, and may be found complete by a successor.
   void OnCompleted(StatusOr<RestorePoint> completed, bool may_stand);
   void UseNewestPoint();
+  void OnChecked(const Status& whole, const std::string& damage);
   // Ends the pending checkpoint without success. `counts`: against
   // execution.checkpointing.tolerable-failed-checkpoints.
   void FailPending(const Status& reason, bool counts, bool may_be_complete = false);
@@ -153,6 +158,8 @@ class CheckpointCoordinator {
   std::string restore_from_;
   RestorePoints points_;
   int damaged_attempt_ = -1;      // which found its checkpoint damaged
+  int missing_attempt_ = -1;      // which did not find all of it
+  bool checking_ = false;         // whether the one that was not found is whole
   bool found_latest_ = false;     // details_.latest is of a JobManager before this one
   int64_t found_highest_id_ = 0;  // of what was complete when the storage was opened, whether it can be used or not
 

@@ -20,6 +20,7 @@
 #include "base/status.h"
 #include "jobmanager/checkpoint_folders.h"
 #include "jobmanager/checkpoint_log.h"
+#include "jobmanager/restore_check.h"
 #include "jobmanager/restore_points.h"
 #include "proto/checkpoint.pb.h"
 
@@ -60,6 +61,9 @@ class CheckpointStorage {
   StatusOr<RestorePoint> Complete(Request request);
   // After a failed Complete: the checkpoint's entry may stand in the log.
   bool may_stand() const { return log_.may_stand(); }
+  // Whether the checkpoint or savepoint in the folder `path` is there with all its files. NOT_FOUND and DATA_LOSS say
+  // what is missing.
+  Status CheckWhole(const std::string& path) const { return ReadRestorePoint(files_, path).status(); }
   // The checkpoint turned out to be damaged: it takes no older one's place among the retained, and goes with the next
   // DeleteUnused.
   void Drop(int64_t checkpoint_id);

@@ -380,6 +380,10 @@ void JobExecution::Fail(proto::FailureInfo failure) {
       failure.set_retryable(false);
     }
   }
+  // It may be the machine that lacks the mount: a failure as any other, unless it is missing here too.
+  if (failure.missing_checkpoint() && goes_on && checkpoints_ != nullptr) {
+    checkpoints_->OnMissingCheckpoint(failure.message());
+  }
   poison_hunt_.Explain(failure);
   const bool is_cause = failures_.Add(failure);
   if (!is_cause) return;

@@ -227,7 +227,9 @@ class Worker::Impl {
     info.set_in_user_code(failure.in_user_code);
     info.set_time_ms(environment_.executor->clock().NowMs());
     info.set_secondary(secondary);
-    info.set_damaged_checkpoint(IsDamagedCheckpoint(failure.status));
+    const bool missing = absl::IsNotFound(failure.status);
+    info.set_damaged_checkpoint(IsDamagedCheckpoint(failure.status) && !missing);
+    info.set_missing_checkpoint(IsDamagedCheckpoint(failure.status) && missing);
     info.set_retryable(failure.status.code() != absl::StatusCode::kFailedPrecondition);
     Send(message);
     if (attempt_) attempt_->Cancel();

@@ -199,6 +199,38 @@ TEST_F(CheckpointedJobTest, ARestartThatFindsItsCheckpointDamagedGoesBackToAnOld
               AllOf(HasSubstr("/chk-1 cannot be used: shared/0-2 is damaged"), HasSubstr("num-retained")));
 }
 
+TEST_F(CheckpointedJobTest, ACheckpointThatOneMachineDoesNotFindIsTakenAgainUnlessItIsGone) {
+  std::map<std::string, std::string> config = EverySecond();
+  config["restart-strategy.exponential-delay.initial-backoff"] = "10 ms";
+  const std::string id = Run(config);
+  executor_.Advance(1000);
+  AcknowledgeNewest();
+  const std::string newest = JoinPath(scratch_.path(), id + "/chk-1");
+  WorkerCrashes();
+  executor_.Advance(100);
+  const auto not_found = [&] {
+    StartWorker();
+    proto::FailureInfo failure;
+    failure.set_message("there is no checkpoint or savepoint at " + newest);
+    failure.set_missing_checkpoint(true);
+    failure.set_retryable(true);
+    task_manager_->SendFailed(attempt_, failure);
+    task_manager_->SendFailed(attempt_, failure);  // another subtask of the same attempt
+    task_manager_->SendExited(attempt_);
+    executor_.Advance(200);
+  };
+  not_found();
+  EXPECT_EQ(StateOf(id), "RUNNING") << "the JobManager finds it whole";
+  EXPECT_EQ(task_manager_->deploys().back().attempt().attempt(), 2);
+  EXPECT_EQ(task_manager_->deploys().back().checkpoints().restore_from(), newest);
+
+  ASSERT_TRUE(PosixFileSystem().RemoveTree(newest).ok());
+  not_found();
+  EXPECT_EQ(StateOf(id), "FAILED");
+  EXPECT_THAT(Details(id).failures(2).message(),
+              AllOf(HasSubstr("/chk-1 cannot be used: "), HasSubstr("num-retained")));
+}
+
 TEST_F(CheckpointedJobTest, SettingsThatCannotWorkAreRefusedByName) {
   const std::vector<std::pair<std::map<std::string, std::string>, std::string>> cases = {
       {{{"execution.checkpointing.interval", "1 s"}, {"execution.checkpointing.dir", ""}},
