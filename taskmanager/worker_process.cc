@@ -125,6 +125,11 @@ struct ProcessWorkerLauncher::Process {
     logs.Trim(output.err.get());
   }
   void Kill() { pidfd_send_signal(pidfd.get(), SIGKILL, nullptr, 0); }
+  // Waits for its end. Of one that nobody else waits for.
+  void KillAndReap() const {
+    kill(-pid, SIGKILL);
+    waitpid(pid, nullptr, 0);
+  }
 };
 
 class ProcessWorkerLauncher::Handle final : public WorkerHandle {
@@ -185,11 +190,16 @@ StatusOr<std::unique_ptr<WorkerHandle>> ProcessWorkerLauncher::Launch(const prot
   EAGRE_ASSIGN_OR_RETURN(std::shared_ptr<Process> process, Spawn(deploy, std::move(theirs)));
   process->on_exit = std::move(on_exit);
   auto handle = std::make_unique<Handle>(process, NewSocketLink(ours.Release()));
-  std::lock_guard lock(mutex_);
   const int pidfd = process->pidfd.get();
-  processes_[pidfd] = std::move(process);
   epoll_event event{.events = EPOLLIN, .data = {.fd = pidfd}};
-  epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, pidfd, &event);
+  std::lock_guard lock(mutex_);
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, pidfd, &event) != 0) {
+    const int error = errno;
+    // Nobody would notice its end, so it ends here.
+    process->KillAndReap();
+    return ResourceExhausted("cannot watch the worker: {}", std::strerror(error));
+  }
+  processes_[pidfd] = std::move(process);
   return handle;
 }
 

@@ -3,10 +3,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/epoll.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 
@@ -14,6 +18,20 @@
 #include "base/file_system.h"
 #include "tests/unit/taskmanager/process_harness.h"
 #include "tests/unit/taskmanager/test_worker.h"
+
+// Instead of the C library's: of processes it refuses to tell the end while a test says so.
+static std::atomic<bool> watches_are_refused{false};
+
+extern "C" int epoll_ctl(int epoll, int operation, int fd, epoll_event* event) noexcept {
+  std::string target(64, '\0');
+  const ssize_t size = readlink(fmt::format("/proc/self/fd/{}", fd).c_str(), target.data(), target.size());
+  target.resize(size > 0 ? static_cast<size_t>(size) : 0);
+  if (watches_are_refused && operation == EPOLL_CTL_ADD && target == "anon_inode:[pidfd]") {
+    errno = ENOSPC;
+    return -1;
+  }
+  return static_cast<int>(syscall(SYS_epoll_ctl, epoll, operation, fd, event));
+}
 
 namespace eagre {
 namespace {
@@ -153,6 +171,18 @@ TEST(WorkerProcessTest, BinaryThatDoesNotExistIsAnErrorAndLeavesNothing) {
   }
   EXPECT_EQ(CountOpenDescriptors(), descriptors);
   EXPECT_THAT(ChildProcesses(), IsEmpty());
+}
+
+TEST(WorkerProcessTest, AWorkerWhoseEndNobodyWouldNoticeIsNotLeftRunning) {
+  ProcessHarness harness("hang");
+  watches_are_refused = true;
+  ThreadExecutor executor("other");
+  LaunchedWorker worker(harness.launcher(), executor, ProcessHarness::kJobId);
+  watches_are_refused = false;
+  EXPECT_EQ(worker.launch_status().code(), absl::StatusCode::kResourceExhausted) << worker.launch_status();
+  EXPECT_THAT(ChildProcesses(), IsEmpty());
+  EXPECT_THAT(harness.launcher().Processes(), IsEmpty());
+  EXPECT_THAT(*PosixFileSystem().List(harness.work_folder()), IsEmpty());
 }
 
 TEST(WorkerProcessTest, JobIdIsNeverTakenForAPath) {
