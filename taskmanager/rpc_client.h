@@ -18,6 +18,9 @@ struct RpcClientOptions {
   std::string address = "localhost:6123";  // of the JobManager's RPC service
   std::string log_label;                   // who pushes logs, for users: "tm 3f2a @ node7"
   int64_t connect_timeout_ms = 5'000;
+  // A connection on which nothing came for the first of both is asked, and broken when no answer comes for the second.
+  int64_t keepalive_interval_ms = 20'000;
+  int64_t keepalive_timeout_ms = 10'000;
   int64_t max_log_bytes_per_file = int64_t{4} << 20;  // the newest ones; older ones are not pushed
 };
 

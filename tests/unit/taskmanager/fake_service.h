@@ -68,6 +68,7 @@ class FakeService final : public proto::TaskManagerService::Service {
       writer->Write(part);
       return grpc::Status::OK;
     }
+    fetching.Put(request->digest());
     for (int i = 0; i < 100; ++i) {
       part.set_data(std::string(100'000, static_cast<char>('a' + i % 26)));
       if (!writer->Write(part)) break;
@@ -92,7 +93,8 @@ class FakeService final : public proto::TaskManagerService::Service {
 
   Mailbox<proto::TaskManagerToJobManager> received;
   Mailbox<proto::LogPart> logs;
-  std::string artifact;  // what every digest means; empty: ten megabytes of letters
+  Mailbox<std::string> fetching;  // digests
+  std::string artifact;           // what every digest means; empty: ten megabytes of letters
   grpc::Status end_with;
 
  private:

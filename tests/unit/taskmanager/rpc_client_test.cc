@@ -4,13 +4,22 @@
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <future>
+#include <iterator>
+#include <optional>
+#include <thread>
 
 #include "base/executor.h"
+#include "base/unique_fd.h"
 #include "tests/unit/taskmanager/fake_service.h"
 
 namespace eagre {
@@ -19,6 +28,59 @@ namespace {
 using ::testing::HasSubstr;
 
 constexpr char kJob[] = "00000000000000000000000000000001";
+
+// A way to a server that a test can have go dead: what is said then arrives nowhere, and nothing is closed.
+class DeadEnd {
+ public:
+  explicit DeadEnd(int server_port) : server_port_(server_port), listener_(socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address = Loopback(0);
+    socklen_t size = sizeof(address);
+    EXPECT_EQ(bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
+    EXPECT_EQ(listen(listener_.get(), 1), 0);
+    EXPECT_EQ(getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this] { Forward(); });
+  }
+  ~DeadEnd() {
+    eventfd_write(changed_.get(), 1);
+    thread_.join();
+  }
+  int port() const { return port_; }
+  void GoDead() { dead_ = true; }
+
+ private:
+  static sockaddr_in Loopback(int port) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(static_cast<uint16_t>(port));
+    return address;
+  }
+  // Takes one connection.
+  void Forward() {
+    UniqueFd client(accept(listener_.get(), nullptr, nullptr));
+    UniqueFd server(socket(AF_INET, SOCK_STREAM, 0));
+    sockaddr_in address = Loopback(server_port_);
+    if (connect(server.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) return;
+    pollfd ends[] = {{client.get(), POLLIN, 0}, {server.get(), POLLIN, 0}, {changed_.get(), POLLIN, 0}};
+    char bytes[65536];
+    while (poll(ends, std::size(ends), -1) > 0 && ends[2].revents == 0) {
+      for (int i : {0, 1}) {
+        if (ends[i].revents == 0) continue;
+        const ssize_t got = read(ends[i].fd, bytes, sizeof(bytes));
+        if (got <= 0) ends[i].fd = -1;
+        if (got > 0 && !dead_) (void)!write(ends[1 - i].fd, bytes, static_cast<size_t>(got));
+      }
+    }
+  }
+
+  const int server_port_;
+  int port_ = 0;
+  std::atomic<bool> dead_{false};
+  UniqueFd listener_;
+  UniqueFd changed_{eventfd(0, EFD_CLOEXEC)};
+  std::thread thread_;
+};
 
 class RpcClientTest : public ::testing::Test {
  protected:
@@ -202,6 +264,25 @@ TEST_F(RpcClientTest, DestructionEndsWhatIsUnderWay) {
   RunOnExecutor([this] { link_.reset(); });
   client_.reset();
   EXPECT_FALSE(done.get_future().get().ok());
+}
+
+TEST_F(RpcClientTest, ADownloadFromAMachineThatVanishedEnds) {
+  DeadEnd way(port_);
+  RpcClientOptions options;
+  options.address = "localhost:" + std::to_string(way.port());
+  options.keepalive_interval_ms = 100;
+  options.keepalive_timeout_ms = 100;
+  RpcClient client(options, logs_);
+  auto file = PosixFileSystem().OpenForWrite(folder_ + "/artifact", OpenMode::kTruncate);
+  proto::Artifact artifact;
+  artifact.set_digest("endless");
+  Mailbox<Status> done;
+  client.Download(artifact, **file, [&](const Status& status) { done.Put(status); });
+  ASSERT_TRUE(service_.fetching.Take());
+  way.GoDead();
+  const std::optional<Status> status = done.Take();
+  ASSERT_TRUE(status) << "it is waited for";
+  EXPECT_EQ(status->code(), absl::StatusCode::kUnavailable) << *status;
 }
 
 TEST_F(RpcClientTest, PushesTheOutputOfAJobsWorkers) {
