@@ -1,5 +1,6 @@
 #include "jobmanager/rpc_client_service.h"
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,13 +13,16 @@
 namespace eagre {
 namespace {
 
-constexpr int kMaxUploads = 16;  // at once
+constexpr size_t kMaxUploads = 16;  // at once
+constexpr int64_t kLongestSilenceMs = 10'000;
 
 // One submission: the header, then the library, piece by piece to disk. Keeps itself until gRPC is done with it.
-class SubmitCall final : public grpc::ServerReadReactor<proto::SubmitJobPart> {
+class SubmitCall final : public grpc::ServerReadReactor<proto::SubmitJobPart>,
+                         public UploadSlots::Upload,
+                         public std::enable_shared_from_this<SubmitCall> {
  public:
   SubmitCall(grpc::CallbackServerContext* context, Executor& executor, JobManager& job_manager,
-             ArtifactStore& artifacts, std::atomic<int>& uploads, proto::SubmitJobReply* reply)
+             ArtifactStore& artifacts, UploadSlots& uploads, proto::SubmitJobReply* reply)
       : context_(context),
         executor_(executor),
         job_manager_(job_manager),
@@ -27,25 +31,39 @@ class SubmitCall final : public grpc::ServerReadReactor<proto::SubmitJobPart> {
         reply_(reply) {}
 
   void Open() {
-    if (uploads_.fetch_add(1) >= kMaxUploads) {
+    self_ = shared_from_this();
+    Hear();
+    if (!uploads_.Enter(self_)) {
       return Finish(ToGrpc(ResourceExhausted("{} jobs are being submitted already; try again", kMaxUploads)));
     }
     StartRead(&part_);
   }
 
   void OnReadDone(bool ok) override {
-    if (!ok) return Submit();
+    if (!ok) return TakeOut() ? Submit() : void();
+    Hear();
     const Status taken = Take();
-    if (!taken.ok()) return Finish(ToGrpc(taken));
+    if (!taken.ok()) return TakeOut() ? Finish(ToGrpc(taken)) : void();
     StartRead(&part_);
   }
 
   void OnDone() override {
-    uploads_.fetch_sub(1);
-    delete this;
+    uploads_.Leave(this);
+    std::exchange(self_, nullptr);  // the last line: this may be the last reference
+  }
+
+  int64_t last_heard_ns() const override { return last_heard_ns_; }
+  bool MakeRoom() override {
+    if (!TakeOut()) return false;
+    Finish(ToGrpc(Unavailable("nothing of the job came for a while, and others wait to submit theirs; try again")));
+    return true;
   }
 
  private:
+  void Hear() { last_heard_ns_ = executor_.clock().MonotonicNs(); }
+  // The right to end the call, which only one gets: until it does so the call lives.
+  bool TakeOut() { return !taken_out_.exchange(true); }
+
   Status Take() {
     if (part_.has_header()) {
       if (upload_ != nullptr) return InvalidArgument("a submission has two headers");
@@ -79,15 +97,24 @@ class SubmitCall final : public grpc::ServerReadReactor<proto::SubmitJobPart> {
   Executor& executor_;
   JobManager& job_manager_;
   ArtifactStore& artifacts_;
-  std::atomic<int>& uploads_;
+  UploadSlots& uploads_;
   proto::SubmitJobReply* const reply_;
   proto::SubmitJobPart part_;
   proto::SubmitJobHeader header_;
   std::optional<proto::CheckpointMetadata> restored_;
   std::unique_ptr<ArtifactStore::Upload> upload_;
+  std::atomic<int64_t> last_heard_ns_{0};
+  std::atomic<bool> taken_out_{false};
+  std::shared_ptr<SubmitCall> self_;
 };
 
 }  // namespace
+
+RpcClientService::RpcClientService(Executor& executor, JobManager& job_manager, ArtifactStore& artifacts)
+    : executor_(executor),
+      job_manager_(job_manager),
+      artifacts_(artifacts),
+      uploads_(executor.clock(), kMaxUploads, kLongestSilenceMs) {}
 
 template <typename Ask>
 grpc::ServerUnaryReactor* RpcClientService::Answer(grpc::CallbackServerContext* context, Ask ask) {
@@ -98,9 +125,9 @@ grpc::ServerUnaryReactor* RpcClientService::Answer(grpc::CallbackServerContext* 
 
 grpc::ServerReadReactor<proto::SubmitJobPart>* RpcClientService::SubmitJob(grpc::CallbackServerContext* context,
                                                                            proto::SubmitJobReply* reply) {
-  auto* call = new SubmitCall(context, executor_, job_manager_, artifacts_, uploads_, reply);
+  const auto call = std::make_shared<SubmitCall>(context, executor_, job_manager_, artifacts_, uploads_, reply);
   call->Open();
-  return call;
+  return call.get();
 }
 
 grpc::ServerUnaryReactor* RpcClientService::ListJobs(grpc::CallbackServerContext* context,

@@ -1,11 +1,10 @@
 // What clients ask, over gRPC: each call hops to the JobManager's executor and back.
 #pragma once
 
-#include <atomic>
-
 #include "base/executor.h"
 #include "jobmanager/artifact_store.h"
 #include "jobmanager/job_manager.h"
+#include "jobmanager/upload_slots.h"
 #include "proto/client.grpc.pb.h"
 
 namespace eagre {
@@ -13,8 +12,7 @@ namespace eagre {
 // Thread-safe. Executor, JobManager and store outlive the server that the service is registered with.
 class RpcClientService final : public proto::ClientService::CallbackService {
  public:
-  RpcClientService(Executor& executor, JobManager& job_manager, ArtifactStore& artifacts)
-      : executor_(executor), job_manager_(job_manager), artifacts_(artifacts) {}
+  RpcClientService(Executor& executor, JobManager& job_manager, ArtifactStore& artifacts);
 
   grpc::ServerReadReactor<proto::SubmitJobPart>* SubmitJob(grpc::CallbackServerContext* context,
                                                            proto::SubmitJobReply* reply) override;
@@ -47,7 +45,7 @@ class RpcClientService final : public proto::ClientService::CallbackService {
   Executor& executor_;
   JobManager& job_manager_;
   ArtifactStore& artifacts_;
-  std::atomic<int> uploads_{0};
+  UploadSlots uploads_;
 };
 
 }  // namespace eagre
