@@ -366,7 +366,7 @@ void CheckpointCoordinator::OnCompleted(StatusOr<RestorePoint> completed, bool m
     const bool taken_over = absl::IsAborted(completed.status());
     if (taken_over && handlers_.on_replaced) return handlers_.on_replaced(completed.status());
     FailPending(completed.status(), /*counts=*/!taken_over, /*may_be_complete=*/may_stand || taken_over);
-    if (taken_over) return handlers_.fail_job(std::string(StatusMessage(completed.status())), /*retryable=*/false);
+    if (taken_over) handlers_.fail_job(std::string(StatusMessage(completed.status())), /*retryable=*/false);
     return running_ ? void() : handlers_.on_idle();
   }
   const int64_t id = pending_->id();

@@ -71,6 +71,8 @@ class CheckpointCoordinator {
   bool idle() const { return opened_ && !completing_ && !checking_; }
   // Behind a savepoint that is complete.
   bool stopping() const { return running_ && suspended_; }
+  // One is on its way to the disk, and whoever asked for it is not answered yet.
+  bool completing() const { return completing_; }
   // What the next attempt begins with: the newest complete checkpoint, else what the job was submitted with.
   const std::string& restore_from() const { return restore_from_; }
   // Its number, where it is the job's own; else 0.

@@ -27,6 +27,7 @@ void JobExecution::OpenCheckpoints() {
   handlers.on_replaced = handlers_.on_replaced;
   handlers.on_idle = [this] {
     AdoptWhenAllFound();
+    EndWhenAnswered();
     if (!WantsSlots()) return;
     if (slot_timer_ == 0) WaitForSlots();
     handlers_.on_wants_slots();

@@ -86,6 +86,13 @@ void JobExecution::Transition(JobState to) {
 void JobExecution::End(JobState as) {
   if (ends_as_) return;
   ends_as_ = as;
+  EndWhenAnswered();
+}
+
+// Who waits for a savepoint that is on its way to the disk is told what became of it before the job is gone.
+void JobExecution::EndWhenAnswered() {
+  if (!ends_as_ || ending_ || (checkpoints_ != nullptr && checkpoints_->completing())) return;
+  ending_ = true;
   StoreEnd();
 }
 

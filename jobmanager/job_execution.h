@@ -172,6 +172,7 @@ class JobExecution {
   void Transition(JobState to);
   // To a terminal state, once that is stored.
   void End(JobState as);
+  void EndWhenAnswered();
   void StoreEnd();
   Worker* FindWorker(const std::string& task_manager_id);
   void SendDeployments(const std::string& token);
@@ -221,7 +222,8 @@ class JobExecution {
   JobProgress progress_;
   FailureLog failures_;
   PoisonHunt poison_hunt_;
-  std::optional<JobState> ends_as_;  // set while its end is being stored
+  std::optional<JobState> ends_as_;  // set when its end is decided
+  bool ending_ = false;              // and is being stored
   std::string why_not_stored_;
   TimerId store_timer_ = 0;
   std::optional<Stop> stop_;

@@ -38,9 +38,14 @@ proto::SubmitJobHeader TwoVertices() {
 
 class CheckpointedJobTest : public ::testing::Test {
  protected:
-  CheckpointedJobTest() {
+  CheckpointedJobTest() { StartJobManager(); }
+
+  void StartJobManager(Executor* io = nullptr) {
+    task_manager_.reset();
+    job_manager_.reset();
     JobManagerOptions options;
     options.version = "test";
+    options.io = io;
     EXPECT_TRUE(options.config.SetProperty("execution.checkpointing.dir=" + scratch_.path()).ok());
     EXPECT_TRUE(options.config.SetProperty("execution.checkpointing.savepoint-dir=" + SavepointFolder()).ok());
     job_manager_ = std::make_unique<JobManager>(executor_, random_, options);
@@ -462,6 +467,28 @@ TEST_F(CheckpointedJobTest, CancellingDeletesCheckpointsUnlessTheyAreToBeRetaine
     EXPECT_EQ(StateOf(id), "CANCELED");
     EXPECT_EQ(PosixFileSystem().Exists(JoinPath(scratch_.path(), id + "/chk-1/_metadata")), retained);
   }
+}
+
+TEST_F(CheckpointedJobTest, ASavepointOnItsWayToTheDiskIsAnsweredBeforeTheJobIsGone) {
+  ManualExecutor io;
+  StartJobManager(&io);
+  const auto id = TrySubmit(EverySecond());
+  ASSERT_TRUE(id.ok()) << id.status();
+  io.RunReady();
+  executor_.RunReady();
+  StartWorker();
+  job_manager_->TriggerSavepoint(*id, {}, KeepAnswer());
+  executor_.RunReady();
+  AcknowledgeNewest();
+  ASSERT_TRUE(job_manager_->CancelJob(*id).ok());
+  executor_.RunReady();
+  task_manager_->SendExited(attempt_);
+  EXPECT_EQ(StateOf(*id), "CANCELLING");
+  EXPECT_THAT(answers_, IsEmpty());
+  while (io.RunReady() + executor_.RunReady() > 0) {
+  }
+  EXPECT_EQ(StateOf(*id), "CANCELED");
+  EXPECT_THAT(answers_, ElementsAre(StartsWith(SavepointFolder())));
 }
 
 TEST_F(CheckpointedJobTest, MetricsHaveFlinksNames) {
