@@ -60,6 +60,12 @@ Status SortOperatorBase::FinishBatch(int64_t bytes) {
       FormatMemorySize(limit_bytes_));
 }
 
+Status SortOperatorBase::FinishRestored(int64_t bytes) {
+  if (context_->state_backend() == nullptr) return FinishBatch(bytes);
+  const StateBackend::RestoringScope restoring(*context_->state_backend());
+  return FinishBatch(bytes);
+}
+
 void SortOperatorBase::TakeDue(int64_t watermark) {
   const auto first = buckets_.begin();
   const int64_t start = first->first * static_cast<int64_t>(kBucketMs);

@@ -237,10 +237,8 @@ Status WindowState::Restore(const StateEntry& entry) {
   EAGRE_RETURN_IF_ERROR(owner_.RestoreEntry(owner_.OpenSlice(window), entry.hash, key, value));
   if (!key.empty() || !value.empty()) return DataLoss("an entry of windows has bytes too many");
   if (owner_.backend_ == nullptr || ++restored_ % kRestoredPerRoom != 0) return OkStatus();
-  owner_.restoring_ = true;
-  const Status room = owner_.FinishBatch();
-  owner_.restoring_ = false;
-  return room;
+  const StateBackend::RestoringScope restoring(*owner_.backend_);
+  return owner_.FinishBatch();
 }
 
 Status WindowState::FinishRestore(bool inherited) {

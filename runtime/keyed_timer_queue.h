@@ -226,7 +226,7 @@ class KeyedTimerQueue final : public SlotState, public EvictableState {
         store_->EndTimer();
       }
     }
-    const StatusOr<bool> written = store_->Commit(first, restoring_);
+    const StatusOr<bool> written = store_->Commit(first, backend_->may_wait());
     if (!written.ok() || !*written) {
       for (const uint32_t slot : evicted_) queue_.PutBack(slot);
       return written;
@@ -242,11 +242,9 @@ class KeyedTimerQueue final : public SlotState, public EvictableState {
   }
 
   Status MakeRoomWaiting() {
-    restoring_ = true;
+    const StateBackend::RestoringScope restoring(*backend_);
     UpdateShare();
-    const Status made = backend_->MakeRoom();
-    restoring_ = false;
-    return made;
+    return backend_->MakeRoom();
   }
 
   void EncodeItem(uint32_t slot, StateEntryWriter& out) override {
@@ -283,7 +281,6 @@ class KeyedTimerQueue final : public SlotState, public EvictableState {
   StateBackend::Share share_;
   Status status_;
   bool take_refused_ = false;
-  bool restoring_ = false;  // writes may wait
   size_t restored_ = 0;
   std::vector<uint32_t> evicted_;
 };

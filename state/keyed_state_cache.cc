@@ -145,7 +145,7 @@ void KeyedStateCore::AddWrite(char* row) {
 
 StatusOr<bool> KeyedStateCore::CommitWrites() {
   if (writing_.empty()) return true;
-  EAGRE_ASSIGN_OR_RETURN(const bool written, spilled_->Commit(restoring_));
+  EAGRE_ASSIGN_OR_RETURN(const bool written, spilled_->Commit(backend_->may_wait()));
   if (written) {
     for (char* row : writing_) {
       auto& header = *reinterpret_cast<RowHeader*>(row);

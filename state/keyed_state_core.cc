@@ -261,11 +261,14 @@ Status KeyedStateCore::RestoreRow(char* row, const StateEntry& entry) {
   reinterpret_cast<RowHeader*>(row)->cached |= RowHeader::kRestored;
   EAGRE_RETURN_IF_ERROR(DecodeRow(entry.value, row));
   if (changed_.size() < kRowsPerRestoredBatch) return OkStatus();
-  restoring_ = true;
+  return FinishRestoredBatch();
+}
+
+Status KeyedStateCore::FinishRestoredBatch() {
   FinishBatch();
-  const Status room = MakeRoom();
-  restoring_ = false;
-  return room;
+  if (backend_ == nullptr) return OkStatus();
+  const StateBackend::RestoringScope restoring(*backend_);
+  return backend_->MakeRoom();
 }
 
 StoredForm KeyedStateCore::FormOf(const StateSchema::Part& stored) const {
@@ -322,11 +325,10 @@ Status KeyedStateCore::BeginRestore(const std::string& stored_schema) {
 }
 
 Status KeyedStateCore::FinishRestore(bool inherited) {
-  FinishBatch();
   stored_parts_.clear();
   stored_declarations_.clear();
   if (spilled_ != nullptr) EAGRE_RETURN_IF_ERROR(spilled_->FinishRestore());
-  EAGRE_RETURN_IF_ERROR(MakeRoom());
+  EAGRE_RETURN_IF_ERROR(FinishRestoredBatch());
   if (has_ttl()) sweep_.BeginAnew(NowMs());
   if (!inherited) return OkStatus();
   if (spilled_ != nullptr) spilled_->Follow();

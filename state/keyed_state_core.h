@@ -180,8 +180,7 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
     int64_t ttl_ms;
     const StateSlotOps* ops;
   };
-  static constexpr size_t kRecordsAtOnce = 256;
-  static constexpr size_t kCacheLineBytes = 64;
+  static constexpr size_t kRecordsAtOnce = 256, kCacheLineBytes = 64;
   static constexpr size_t kMaxPrefetchedBytes = 5 * kCacheLineBytes;
   // Of RowHeader::cached, besides those that are told there.
   static constexpr uint8_t kReferenced = 1;  // since the clock passed last
@@ -202,6 +201,7 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   }
   void ListChanged(char* row);
   void MarkInEpoch(char* row);
+  Status FinishRestoredBatch();
   void MarkFreed(char* row);
   void ListErased(const char* row);
   void EncodeRow(const char* row, StateEntryWriter& out) const;
@@ -277,10 +277,8 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   std::unique_ptr<SpilledState> spilled_;  // null: there is no store
   size_t tail_offset_ = 0;
   bool batch_open_ = false;  // resident rows must stay
-  bool restoring_ = false;   // writes may wait
-  std::vector<char*> missing_;
+  std::vector<char*> missing_, writing_;
   std::vector<char*> evicted_;  // being written, or about to be, and not gone yet
-  std::vector<char*> writing_;
   size_t clock_hand_ = 0;
   int64_t stored_rows_ = 0;    // keys in the store
   int64_t unstored_rows_ = 0;  // rows whose keys are not there

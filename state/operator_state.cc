@@ -27,6 +27,12 @@ void OperatorStateCore::Open(StateBackend& backend, const std::string& operator_
   share_.Set(bytes_);
 }
 
+Status OperatorStateCore::CheckRoomRestoring() const {
+  if (backend_ == nullptr) return OkStatus();
+  const StateBackend::RestoringScope restoring(*backend_);
+  return backend_->MakeRoom();
+}
+
 void OperatorStateCore::RequireRoom() const {
   const Status room = CheckRoom();
   if (!room.ok()) throw StateError(std::string(StatusMessage(room)));

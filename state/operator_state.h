@@ -64,6 +64,7 @@ class OperatorStateCore : public CheckpointedState {
   void Discharge(size_t bytes) { SetBytes(bytes_ - bytes); }
   // RESOURCE_EXHAUSTED when the slot has no room for what it holds.
   Status CheckRoom() const { return backend_ == nullptr ? OkStatus() : backend_->MakeRoom(); }
+  Status CheckRoomRestoring() const;
   // The same where a function of the user changes the state: throws StateError, through it.
   void RequireRoom() const;
 
@@ -147,7 +148,7 @@ class OperatorListCore final : public OperatorStateCore {
     T value{};
     if (entry.erased || !DecodeAs(Stored("element"), in, value) || !in.empty()) return Malformed();
     Append(std::move(value));
-    return CheckRoom();
+    return CheckRoomRestoring();
   }
 
  private:
@@ -236,7 +237,7 @@ class BroadcastCore final : public OperatorStateCore {
     if (entry.erased || !Codec<K>::Decode(key_bytes, key) || !key_bytes.empty()) return Malformed();
     if (!DecodeAs(Stored("element"), value_bytes, Change(key).second) || !value_bytes.empty()) return Malformed();
     Settle();
-    return CheckRoom();
+    return CheckRoomRestoring();
   }
 
  private:

@@ -48,11 +48,11 @@ Status StateBackend::MakeRoomNow() {
     if (share->stays()) stays += static_cast<int64_t>(share->bytes_);
   }
   if (stays > limit_bytes_) return OverLimit(stays);
-  if (stalled_) return OkStatus();
+  if (stalled()) return OkStatus();
   std::stable_sort(evictable.begin(), evictable.end(), [](Share* a, Share* b) { return a->bytes_ > b->bytes_; });
   const int64_t wanted = limit_bytes_ - std::min(limit_bytes_ / kPartEvicted, kMostEvictedBeyond);
   for (Share* share : evictable) {
-    if (used_bytes_ <= wanted || stalled_) return OkStatus();
+    if (used_bytes_ <= wanted || stalled()) return OkStatus();
     EAGRE_RETURN_IF_ERROR(share->evictable_->Evict(static_cast<size_t>(used_bytes_ - wanted)));
   }
   return OkStatus();

@@ -25,7 +25,8 @@ class EvictableState {
  public:
   virtual ~EvictableState() = default;
   // Drops entries of about `bytes`, those first that were not used lately. Fewer, and no error, when the store is
-  // behind (StateBackend::stalled) or when the table is in the middle of a batch.
+  // behind (StateBackend::stalled) or when the table is in the middle of a batch. Commits wait if
+  // StateBackend::may_wait.
   virtual Status Evict(size_t bytes) = 0;
 };
 
@@ -119,7 +120,25 @@ class StateBackend {
   }
   bool full() const { return limit_bytes_ != 0 && used_bytes_ > limit_bytes_; }
   // The store takes nothing at the moment: whoever needs room has to wait, and will be woken.
-  bool stalled() const { return stalled_; }
+  bool stalled() const { return stalled_ && !may_wait(); }
+  // Whether what is evicted is written by commits that wait.
+  bool may_wait() const { return restoring_; }
+
+  // While it lives, room is made for what is being restored, by waiting for a store that is behind: nobody would be
+  // woken before all tasks of the slot are open, and what is too much could not go.
+  class RestoringScope {
+   public:
+    explicit RestoringScope(StateBackend& backend) : backend_(backend), before_(backend.restoring_) {
+      backend.restoring_ = true;
+    }
+    ~RestoringScope() { backend_.restoring_ = before_; }
+    RestoringScope(const RestoringScope&) = delete;
+    RestoringScope& operator=(const RestoringScope&) = delete;
+
+   private:
+    StateBackend& backend_;
+    const bool before_;
+  };
 
   // Refreshes what the metrics show. Any thread.
   virtual void UpdateGauges() {}
@@ -142,6 +161,7 @@ class StateBackend {
   int64_t used_bytes_ = 0;
   Gauge* used_gauge_ = nullptr;
   bool stalled_ = false;
+  bool restoring_ = false;
   std::vector<Share*> shares_;
 };
 

@@ -79,7 +79,7 @@ StatusOr<bool> KeyedWindowOperator<T, K, Folding, Emitter>::EvictSegment(WindowS
     if (state().base_out() != nullptr) Encode(slice, hash, entry, *state().base_out());
     Put(slice, hash, entry, epochs().IsCurrent(mark));
   });
-  EAGRE_ASSIGN_OR_RETURN(const bool written, spilled()->Commit(restoring()));
+  EAGRE_ASSIGN_OR_RETURN(const bool written, spilled()->Commit(may_wait()));
   if (!written) return false;
   slice.table.ClearSegment(position);
   slice.heap_bytes -= std::min(slice.heap_bytes, heap_bytes);

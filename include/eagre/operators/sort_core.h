@@ -48,6 +48,7 @@ class SortOperatorBase : public Operator {
   }
   // After a batch that added `bytes`. Fails when more is held than the configuration allows.
   Status FinishBatch(int64_t bytes);
+  Status FinishRestored(int64_t bytes);  // the same, for what was restored
   WatermarkState& watermark_state() { return watermark_state_; }
   Output& output() { return *output_; }
 

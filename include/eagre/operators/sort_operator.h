@@ -177,7 +177,7 @@ class SortOperator final : public SortOperatorBase {
       state.OnAdded(slot);
     }
     if (!restored.empty()) keyed_ = records_[restored.front().slot].keyed;
-    return FinishBatch(bytes);
+    return FinishRestored(bytes);
   }
 
   bool PassOnLate(const T& record, int64_t timestamp) {

@@ -135,7 +135,7 @@ class WindowOperatorBase : public Operator, public EvictableState {
   // Null: there is no store.
   SpilledState* spilled() { return spilled_.get(); }
   bool any_spilled() const { return any_spilled_; }
-  bool restoring() const { return restoring_; }
+  bool may_wait() const { return backend_->may_wait(); }  // there is a store
   // The open slice of the record, and its span; null when there is none.
   WindowSlice* FindSlice(int64_t timestamp, TimeWindow& window) const;
 
@@ -163,7 +163,6 @@ class WindowOperatorBase : public Operator, public EvictableState {
   StateBackend* backend_ = nullptr;
   std::unique_ptr<SpilledState> spilled_;
   bool any_spilled_ = false;  // a slice
-  bool restoring_ = false;    // writes may wait
   StateBackend::Share share_;
 
   std::map<int64_t, std::unique_ptr<WindowSlice>> slices_;  // by start

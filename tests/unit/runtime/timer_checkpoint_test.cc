@@ -10,6 +10,7 @@
 
 #include "base/random.h"
 #include "runtime/timer_service.h"
+#include "state/operator_state.h"
 #include "tests/testing/backend_under_test.h"
 #include "tests/testing/keyed_state_under_test.h"
 #include "tests/testing/state_chain.h"
@@ -192,6 +193,36 @@ TEST(TimerCheckpointTest, WhatTheNextCheckpointIsToBeToldIsNotInMemoryEither) {
                 TakeDue(expected, kMaxWatermark));
     }
   }
+}
+
+// Whoever restores makes room in what others have restored, and nobody ends a stall before the tasks are open.
+TEST(TimerCheckpointTest, ARestoreStaysWithinTheLimitWhileTheStoreIsBehind) {
+  constexpr int64_t kLimit = 200'000;
+  constexpr int kTimers = 20'000;
+  TimersUnderTest timers(NewBackend(BackendKind::kMemory));
+  for (int i = 0; i < kTimers; ++i) timers.Register(i, "a key of some length " + std::to_string(i));
+  StateChain chain(timers.queue);
+  chain.SealAll();
+  const auto backend = std::make_shared<MapStateBackend>(kLimit);
+  backend->refuses = [] { return true; };
+  TimersUnderTest first(backend);
+  TimersUnderTest second(backend);
+  for (TimersUnderTest* restored : {&first, &second}) {
+    ASSERT_TRUE(StateChain::Apply(chain.segments(), restored->queue).ok());
+    ASSERT_TRUE(restored->queue.FinishRestore(/*inherited=*/false).ok());
+    EXPECT_LE(backend->used_bytes(), kLimit);
+  }
+  // A list cannot go, and takes the room of the timers.
+  OperatorListCore<std::string> list("list", StateDistribution::kSplit);
+  list.Open(*backend, "op");
+  std::string element;
+  ByteWriter writer(element);
+  Codec<std::string>::Encode(std::string(1'000, 'x'), writer);
+  ASSERT_TRUE(list.BeginRestore(list.schema()).ok());
+  for (int i = 0; i < 150; ++i) ASSERT_TRUE(list.Restore({.value = element}).ok());
+  EXPECT_LE(backend->used_bytes(), kLimit);
+  backend->refuses = nullptr;
+  EXPECT_EQ(second.Fire(kMaxWatermark).size(), static_cast<size_t>(kTimers));
 }
 
 TEST(TimerCheckpointTest, MalformedEntriesAreDataLoss) {
