@@ -520,7 +520,10 @@ class Attempt::Impl {
     route.type = graph_.node(found->source_node).ports[found->source_port];
     route.broadcast = partitioning == Partitioning::kBroadcast;
     if (found->create_hasher) route.hasher = found->create_hasher();
-    if (partitioning == Partitioning::kCustom) route.partitioner = found->create_partitioner();
+    if (partitioning == Partitioning::kCustom) {
+      route.partitioner = found->create_partitioner();
+      route.edge = fmt::format("from '{}' to '{}'", graph_.node(found->source_node).name, stream_node.name);
+    }
     return route;
   }
 

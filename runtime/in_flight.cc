@@ -86,6 +86,7 @@ class InFlightDivider {
     } else {
       chosen_.resize(batch.size());
       route_.partitioner->Partition(batch, position_.parallelism, chosen_.data());
+      for (const int subtask : chosen_) CheckPartition(subtask, position_.parallelism, route_.edge);
     }
     for (size_t i = 0; i < batch.size(); ++i) {
       const int subtask = route_.hasher == nullptr

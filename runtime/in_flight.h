@@ -114,6 +114,7 @@ struct InFlightRoute {
   const BatchType* type = nullptr;  // null: there is no such input
   std::unique_ptr<BatchKeyHasher> hasher;
   std::unique_ptr<BatchPartitioner> partitioner;
+  std::string edge;  // for messages, as PartitionCode's
   bool broadcast = false;
 };
 

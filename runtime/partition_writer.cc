@@ -89,16 +89,19 @@ void PartitionWriter::Assign(const Batch& batch) {
   }
 }
 
-// Throws into the user's code, whose number is wrong.
+void CheckPartition(int chosen, int partitions, std::string_view edge) {
+  if (chosen >= 0 && chosen < partitions) [[likely]]
+    return;
+  throw std::out_of_range(
+      fmt::format("the partitioner {} chose partition {}; expected 0 to {}", edge, chosen, partitions - 1));
+}
+
 void PartitionWriter::AssignByPartitioner(const Batch& batch) {
   const auto partitions = static_cast<int>(channels_.size());
   chosen_.resize(batch.size());
   code_.partitioner->Partition(batch, partitions, chosen_.data());
   for (size_t i = 0; i < batch.size(); ++i) {
-    if (chosen_[i] < 0 || chosen_[i] >= partitions) {
-      throw std::out_of_range(fmt::format("the partitioner {} chose partition {}; expected 0 to {}", code_.edge,
-                                          chosen_[i], partitions - 1));
-    }
+    CheckPartition(chosen_[i], partitions, code_.edge);
     parts_[static_cast<size_t>(chosen_[i])].Add(i);
   }
 }

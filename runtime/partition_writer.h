@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/random.h"
@@ -32,6 +33,9 @@ class BatchPartitioner {
   // Writes batch.size() numbers, each to be from 0 to partitions - 1.
   virtual void Partition(const Batch& batch, int partitions, int* chosen) = 0;
 };
+
+// Throws std::out_of_range, into the user's code, when the partitioner of `edge` chose what is no partition.
+void CheckPartition(int chosen, int partitions, std::string_view edge);
 
 // What an edge's code brings to its writers.
 struct PartitionCode {

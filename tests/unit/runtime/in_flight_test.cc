@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <numeric>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,7 +27,11 @@ constexpr int kMaxParallelism = 16;
 // A job's own: what is sent where depends on nothing but the record.
 class ByLastDigit final : public BatchPartitioner {
  public:
-  static int Choose(int64_t record, int partitions) { return static_cast<int>(record % 10) % partitions; }
+  // One of them has a mistake.
+  static constexpr int64_t kMisplaced = 7'777;
+  static int Choose(int64_t record, int partitions) {
+    return record == kMisplaced ? partitions : static_cast<int>(record % 10) % partitions;
+  }
   void Partition(const Batch& batch, int partitions, int* chosen) override {
     const auto& typed = static_cast<const TypedBatch<int64_t>&>(batch);
     for (size_t i = 0; i < typed.size(); ++i) chosen[i] = Choose(typed[i], partitions);
@@ -77,8 +82,11 @@ class InFlightTest : public testing::Test {
     const RestorePlan::Position position{
         .subtask = subtask, .parallelism = parallelism, .max_parallelism = kMaxParallelism};
     return RestoreInFlight(*plan_, *plan_->Find("op"), position, [broadcast](const proto::InFlightInput&) {
-      InFlightRoute route{
-          .type = &TypedBatch<int64_t>::Type(), .hasher = nullptr, .partitioner = nullptr, .broadcast = broadcast};
+      InFlightRoute route{.type = &TypedBatch<int64_t>::Type(),
+                          .hasher = nullptr,
+                          .partitioner = nullptr,
+                          .edge = "from 'a' to 'b'",
+                          .broadcast = broadcast};
       if (!broadcast) route.partitioner = std::make_unique<ByLastDigit>();
       return route;
     });
@@ -135,6 +143,18 @@ TEST_F(InFlightTest, WhereAJobPartitionsByItselfTheOrderOfASenderIsKept) {
   EXPECT_THAT(RecordsOf(2, 3, /*broadcast=*/false), ElementsAre(12, 2, 42, 32));
   EXPECT_THAT(RecordsOf(1, 3, /*broadcast=*/false), ElementsAre(1, 91, 11));
   EXPECT_THAT(RecordsOf(0, 3, /*broadcast=*/false), IsEmpty());
+}
+
+TEST_F(InFlightTest, APartitionThatDoesNotExistIsAnErrorInARestoreToo) {
+  ASSERT_NO_FATAL_FAILURE(Store({{{1, ByLastDigit::kMisplaced}, {2}}, {{}, {}}}));
+  for (int subtask = 0; subtask < 3; ++subtask) {
+    try {
+      static_cast<void>(Restore(subtask, 3, /*broadcast=*/false));
+      ADD_FAILURE() << "the record is lost";
+    } catch (const std::out_of_range& error) {
+      EXPECT_STREQ(error.what(), "the partitioner from 'a' to 'b' chose partition 3; expected 0 to 2");
+    }
+  }
 }
 
 TEST_F(InFlightTest, WhatAllHadReceivedOfABroadcastAllGetWhateverTheirNumber) {

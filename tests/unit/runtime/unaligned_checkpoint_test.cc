@@ -449,7 +449,7 @@ class Network {
                         .restore = plan_,
                         .most_in_flight_bytes = most_in_flight_bytes_};
     options.route = [vertex](size_t node, const proto::InFlightInput&) {
-      InFlightRoute route{.type = &TypedBatch<int64_t>::Type(), .hasher = nullptr, .partitioner = nullptr};
+      InFlightRoute route{.type = &TypedBatch<int64_t>::Type(), .hasher = nullptr, .partitioner = nullptr, .edge = {}};
       if (vertex == 1 && node == 0) route.hasher = std::make_unique<KeyHasher>();
       return route;
     };
