@@ -179,6 +179,10 @@ bool WindowState::EncodeSealed(StateEntryWriter& out, size_t max_bytes) {
   return true;
 }
 
+Status WindowState::error() const {
+  return owner_.spilled() == nullptr ? OkStatus() : owner_.spilled()->error();
+}
+
 void WindowState::BeginBase() {
   base_walk_ = {.done = false};
   base_running_ = owner_.spilled() != nullptr;

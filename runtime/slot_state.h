@@ -85,6 +85,8 @@ class SlotState : public CheckpointedState {
     return OkStatus();
   }
 
+  Status error() const final { return elsewhere_status_; }
+
  protected:
   // What is not in a slot now; null: nothing.
   virtual std::unique_ptr<EntriesElsewhere> ViewElsewhere() { return nullptr; }

@@ -190,7 +190,7 @@ void TaskCheckpoints::AllSealed() {
 }
 
 bool TaskCheckpoints::Step() {
-  if (!encoding_ && !base_encoding_ && !writing_back_) return false;
+  if (failed_ || (!encoding_ && !base_encoding_ && !writing_back_)) return false;
   // The disk is slower than the encoder: what waits in memory is bounded.
   if (unwritten_bytes_->load(std::memory_order_relaxed) > kMostUnwrittenBytes) return false;
   if (encoding_) return EncodeSlice();
@@ -210,7 +210,7 @@ bool TaskCheckpoints::EncodeSlice() {
       Write(delta_, checkpoint_.file, DeltaName(), next_chain_);
     }
     // A state that is not done has done as much as one slice may take.
-    if (!done) return true;
+    if (!done) return !Fails(*chain.state);
     ++next_chain_;
   }
   if (awaits_in_flight_) return false;
@@ -222,6 +222,17 @@ bool TaskCheckpoints::EncodeSlice() {
   }
   FinishFile(checkpoint.file, std::move(first), [this, checkpoint](StatusOr<std::vector<Written>> written) {
     OnDeltaWritten(checkpoint, std::move(written));
+  });
+  return true;
+}
+
+// Of a state that is not done: whether it never will be.
+bool TaskCheckpoints::Fails(const CheckpointedState& state) {
+  const Status error = state.error();
+  if (error.ok()) return false;
+  failed_ = true;
+  handlers_.post([error = WithContext(error, fmt::format("cannot take a checkpoint of state '{}'", state.name()))] {
+    return error;
   });
   return true;
 }
@@ -419,7 +430,7 @@ bool TaskCheckpoints::EncodeBaseSlice() {
     if (done || base_.bytes() >= kSegmentBytes) {
       Write(base_, base_file_, fmt::format("{}-base{}", options_.attempt, bases_), next_base_);
     }
-    if (!done) return true;
+    if (!done) return !Fails(state) && !state.waits();
     ++next_base_;
   }
   base_encoding_ = false;
@@ -584,7 +595,9 @@ void TaskCheckpoints::MaybeBeginWriteBack() {
 
 bool TaskCheckpoints::WriteBackSlice() {
   if (next_write_back_ < chains_.size()) {
-    if (chains_[next_write_back_].state->WriteBack()) ++next_write_back_;
+    CheckpointedState& state = *chains_[next_write_back_].state;
+    if (!state.WriteBack()) return !Fails(state) && !state.waits();
+    ++next_write_back_;
     return true;
   }
   writing_back_ = false;

@@ -83,7 +83,7 @@ class TaskCheckpoints final : private LocalSnapshots::Member {
   void OnComplete(int64_t checkpoint_id);
   void OnAborted(int64_t checkpoint_id, bool may_be_complete);
 
-  // Encodes one slice; false when there was nothing to do (now).
+  // Encodes one slice; false when there was nothing to do (now). When a state has failed it fails the task, by mail.
   bool Step();
 
   // Tells the JobManager that this task cannot take part.
@@ -141,6 +141,7 @@ class TaskCheckpoints final : private LocalSnapshots::Member {
   static void MakeRoom(StateEntryWriter& entries) {
     if (entries.bytes() > kSliceBytes) entries.Reserve(kReservedBytes);
   }
+  bool Fails(const CheckpointedState& state);
   bool EncodeSlice();
   bool EncodeBaseSlice();
   void MaybeBeginBase();
@@ -184,6 +185,7 @@ class TaskCheckpoints final : private LocalSnapshots::Member {
   std::shared_ptr<File> base_file_;
   bool merging_ = false;
   bool ended_ = false;
+  bool failed_ = false;  // a state cannot be encoded, of which the task was told
 
   TaskFiles files_;
   bool snapshot_wanted_ = false;

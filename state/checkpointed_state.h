@@ -50,6 +50,11 @@ class CheckpointedState {
   // are given; true in the last case.
   virtual bool EncodeSealed(StateEntryWriter& out, size_t max_bytes) = 0;
 
+  // Why nothing is encoded any more, when EncodeSealed, EncodeBase or WriteBack have given up.
+  virtual Status error() const { return OkStatus(); }
+  // EncodeBase and WriteBack can do nothing before the store takes writes again, for which the task is woken.
+  virtual bool waits() const { return false; }
+
   // What else must have happened before what was sealed counts, such as the sync of files that it names; may be empty.
   // Taken after Seal, called once on a thread that may wait for the disk.
   virtual std::function<Status()> TakeBeforeAcknowledge() { return nullptr; }

@@ -94,6 +94,8 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
   std::optional<StorePart> store_part() const override;
   void BeginWriteBack() override;
   bool WriteBack() override { return WriteBackSlice(); }
+  Status error() const override { return spilled_ == nullptr ? OkStatus() : spilled_->error(); }
+  bool waits() const override { return !write_back_walk_.done() && backend_->stalled(); }
   Status AdoptStore(const StorePart& part) override;
   void BeginBase() override;
   bool EncodeBase(StateEntryWriter& out, size_t max_bytes) override;
@@ -199,9 +201,9 @@ class KeyedStateCore : public CheckpointedState, public EvictableState {
       if ((reinterpret_cast<const RowHeader*>(row)->cached & kLive) != 0) visit(row);
     }
   }
+  Status FinishRestoredBatch();
   void ListChanged(char* row);
   void MarkInEpoch(char* row);
-  Status FinishRestoredBatch();
   void MarkFreed(char* row);
   void ListErased(const char* row);
   void EncodeRow(const char* row, StateEntryWriter& out) const;

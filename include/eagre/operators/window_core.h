@@ -59,6 +59,7 @@ class WindowState final : public CheckpointedState {
   Status BeginRestore(const std::string& stored_schema) override;
   Status Restore(const StateEntry& entry) override;
   Status FinishRestore(bool inherited) override;
+  Status error() const override;
 
   // Of the accumulators being restored; null: the current one.
   const StoredSchema* stored_accumulator() const { return stored_ ? &*stored_ : nullptr; }

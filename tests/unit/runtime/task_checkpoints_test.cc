@@ -2,6 +2,7 @@
 // the same parallelism and at others, through deltas, bases and disks that fail for a while.
 #include "runtime/task_checkpoints.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -22,7 +23,7 @@ constexpr int kMaxParallelism = 16;
 using Model = std::map<uint64_t, std::string>;
 
 // A keyed state as simple as can be: dirty keys by epoch, encoded before they change again.
-class MapState final : public CheckpointedState {
+class MapState : public CheckpointedState {
  public:
   const std::string& name() const override { return name_; }
   StateDistribution distribution() const override { return StateDistribution::kKeyed; }
@@ -96,6 +97,20 @@ class MapState final : public CheckpointedState {
   Model values_;
   std::set<uint64_t> dirty_, sealed_, base_;
   StateEntryWriter early_;
+};
+
+// Of which no slice ever comes to an end.
+struct EncodesNothing : CheckpointedState {
+  const std::string& name() const override { return name_; }
+  StateDistribution distribution() const override { return StateDistribution::kKeyed; }
+  std::string schema() const override { return "int64"; }
+  bool incremental() const override { return true; }
+  void Seal() override {}
+  bool EncodeSealed(StateEntryWriter&, size_t) override { return false; }
+  Status Restore(const StateEntry&) override { return OkStatus(); }
+
+ private:
+  const std::string name_ = "counts";
 };
 
 // One subtask: its states, and what of them was acknowledged.
@@ -387,6 +402,56 @@ TEST_P(TaskCheckpointsTest, WhatAnOperatorCouldNotMakeDurableFailsItsTask) {
   EXPECT_TRUE(absl::IsUnavailable(mails[0]()));
   ASSERT_EQ(reports.size(), 1u);
   EXPECT_EQ(reports[0].kind(), proto::CheckpointReport::DECLINE);
+}
+
+// Its store is damaged, say: what it has cannot be stored any more.
+TEST_P(TaskCheckpointsTest, AStateThatCannotBeEncodedFailsItsTaskWithItsReason) {
+  struct Damaged final : EncodesNothing {
+    Status error() const override { return DataLoss("RocksDB found its files damaged"); }
+  } state;
+  std::vector<std::function<Status()>> mails;
+  TaskCheckpoints checkpoints({.files = &PosixFileSystem(), .io = &io_, .clock = &io_.clock(), .directory = directory_},
+                              {.post = [&](std::function<Status()> mail) { mails.push_back(std::move(mail)); },
+                               .report = [](const proto::CheckpointReport&) {}});
+  checkpoints.AddOperator("op", {&state});
+  checkpoints.Begin(1, io_.now_ms(), 0);
+  checkpoints.Seal(0);
+  checkpoints.AllSealed();
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(checkpoints.Step());
+  ASSERT_EQ(mails.size(), 1u);
+  const Status failure = mails[0]();
+  EXPECT_EQ(failure.code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(StatusMessage(failure), "cannot take a checkpoint of state 'counts': RocksDB found its files damaged");
+}
+
+TEST_P(TaskCheckpointsTest, ABaseThatWaitsForItsStoreIsNotAskedAgainAndAgain) {
+  struct Waiting final : MapState {
+    bool EncodeBase(StateEntryWriter& out, size_t max_bytes) override {
+      ++asked;
+      return !waiting && MapState::EncodeBase(out, max_bytes);
+    }
+    bool waits() const override { return waiting; }
+    bool waiting = true;
+    int asked = 0;
+  } state;
+  TaskCheckpoints checkpoints({.files = &PosixFileSystem(), .io = &io_, .clock = &io_.clock(), .directory = directory_},
+                              {.post = [](const std::function<Status()>& mail) { EXPECT_TRUE(mail().ok()); },
+                               .report = [](const proto::CheckpointReport&) {}});
+  checkpoints.AddOperator("op", {&state});
+  for (int64_t id = 1; id <= 2; ++id) {
+    state.Put(static_cast<uint64_t>(id), std::string(static_cast<size_t>(id) * 5'000'000, 'x'));
+    checkpoints.Begin(id, io_.now_ms(), 0);
+    checkpoints.Seal(0);
+    checkpoints.AllSealed();
+    while (checkpoints.Step()) {
+    }
+    io_.RunReady();
+  }
+  EXPECT_FALSE(checkpoints.Step());
+  EXPECT_FALSE(checkpoints.Step());
+  EXPECT_EQ(state.asked, 2);
+  state.waiting = false;
+  EXPECT_TRUE(checkpoints.Step());
 }
 
 TEST_P(TaskCheckpointsTest, ARestoredSubtaskGoesOnWithItsChainAndARescaledOneBeginsANewOne) {

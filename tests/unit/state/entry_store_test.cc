@@ -330,6 +330,46 @@ TEST(StateBackendTest, AFailureOfTheStoreIsNeverTakenForAnEmptyState) {
   EXPECT_EQ(other.table.MakeResident(&hash, 1, [&](size_t) -> const std::string& { return key; }), backend.read_error);
 }
 
+TEST(StateBackendTest, WhoeverEncodesACheckpointTellsWhyItCannotGoOn) {
+  for (const bool base : {false, true}) {
+    MapStateBackend backend(1);
+    Bound bound(backend);
+    bound.Set("a", "1");
+    ASSERT_TRUE(bound.FinishBatch().ok());
+    StateEntryWriter out;
+    if (base) {
+      bound.table.BeginBase();
+    } else {
+      bound.table.Seal();
+    }
+    EXPECT_TRUE(bound.table.error().ok());
+    backend.read_error = DataLoss("the disk is gone");
+    for (int slice = 0; slice < 3; ++slice) {
+      EXPECT_FALSE(base ? bound.table.EncodeBase(out, 1000) : bound.table.EncodeSealed(out, 1000));
+    }
+    EXPECT_EQ(bound.table.error(), backend.read_error);
+  }
+}
+
+TEST(StateBackendTest, ABaseWaitsWhileTheStoreRefuses) {
+  MapStateBackend backend(1'000'000);
+  Bound bound(backend);
+  bound.Set("a", "1");
+  ASSERT_TRUE(bound.FinishBatch().ok());
+  bool refuses = true;
+  backend.refuses = [&] { return refuses; };
+  StateEntryWriter out;
+  bound.table.BeginBase();
+  EXPECT_FALSE(bound.table.waits());
+  EXPECT_FALSE(bound.table.EncodeBase(out, 1000));
+  EXPECT_TRUE(bound.table.waits());
+  refuses = false;
+  backend.EndStall();
+  EXPECT_FALSE(bound.table.waits());
+  while (!bound.table.EncodeBase(out, 1000)) ASSERT_FALSE(bound.table.waits());
+  EXPECT_EQ(out.entries(), 1u);
+}
+
 TEST_P(EntryStoreTest, AllKeysAreVisitedWhereverTheyAre) {
   Bound bound(*backend_);
   for (int i = 0; i < 1300; ++i) {
