@@ -241,11 +241,16 @@ Status WindowState::Restore(const StateEntry& entry) {
   EAGRE_RETURN_IF_ERROR(owner_.RestoreEntry(owner_.OpenSlice(window), entry.hash, key, value));
   if (!key.empty() || !value.empty()) return DataLoss("an entry of windows has bytes too many");
   if (owner_.backend_ == nullptr || ++restored_ % kRestoredPerRoom != 0) return OkStatus();
+  return MakeRoomRestoring();
+}
+
+Status WindowState::MakeRoomRestoring() {
   const StateBackend::RestoringScope restoring(*owner_.backend_);
   return owner_.FinishBatch();
 }
 
 Status WindowState::FinishRestore(bool inherited) {
+  if (owner_.backend_ != nullptr) EAGRE_RETURN_IF_ERROR(MakeRoomRestoring());
   if (!inherited) return OkStatus();
   if (owner_.spilled() != nullptr) owner_.spilled()->Follow();
   for (const auto& [start, slice] : owner_.slices_) owner_.MarkUnchanged(*slice);

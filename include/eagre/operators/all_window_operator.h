@@ -47,6 +47,9 @@ class AllWindowOperator final : public WindowOperatorBase {
         BeforeChange(slice);
       folding_.Add(slice.acc, in[position]);
       if constexpr (Folding::kHoldsRecords) slice.heap_bytes += sizeof(T) + HeapBytesOf(in[position]);
+      if constexpr (kMeasures) {
+        if (slice.acc_heap_bytes.IsDue()) Measure(slice);
+      }
     }
     return FinishBatch();
   }
@@ -61,7 +64,14 @@ class AllWindowOperator final : public WindowOperatorBase {
     uint8_t mark = 0;  // ChangeEpochs
     bool empty = true;
     size_t heap_bytes = 0;
+    [[no_unique_address]] internal::AccumulatorHeapBytes<Folding> acc_heap_bytes{};
   };
+  static constexpr bool kMeasures = internal::kMeasuresAccumulators<Folding>;
+
+  static void Measure(Slice& slice) {
+    slice.acc_heap_bytes.Measure(Folding::ToStored(slice.acc));
+    slice.heap_bytes = slice.acc_heap_bytes.bytes();
+  }
 
   std::unique_ptr<WindowSlice> NewSlice() override { return std::make_unique<Slice>(); }
 
@@ -77,6 +87,7 @@ class AllWindowOperator final : public WindowOperatorBase {
     slice.empty = true;
     slice.mark = 0;
     slice.heap_bytes = 0;
+    slice.acc_heap_bytes = {};
     return OkStatus();
   }
 
@@ -107,6 +118,7 @@ class AllWindowOperator final : public WindowOperatorBase {
     slice.empty = false;
     slice.mark = epochs().Current(0);
     if constexpr (Folding::kHoldsRecords) slice.heap_bytes = Folding::HeldBytes(slice.acc);
+    if constexpr (kMeasures) Measure(slice);
     return OkStatus();
   }
   void MarkUnchanged(WindowSlice& base) override { static_cast<Slice&>(base).mark = ChangeEpochs::kWritten; }

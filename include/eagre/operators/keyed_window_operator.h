@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "eagre/operators/window_core.h"
+#include "eagre/operators/window_folding.h"
 #include "eagre/window.h"
 #include "record/schema.h"
 #include "runtime/key_extractor.h"
@@ -62,16 +63,18 @@ class KeyedWindowOperator final : public WindowOperatorBase {
   struct Entry {
     K key;
     Acc acc;
+    [[no_unique_address]] internal::AccumulatorHeapBytes<Folding> heap_bytes{};
   };
   using Table = FlatTable<Entry>;
   struct Slice final : WindowSlice {
     size_t memory_bytes() const override { return table.memory_bytes() + heap_bytes; }
 
     Table table;
-    size_t heap_bytes = 0;          // of keys and of buffered records
+    size_t heap_bytes = 0;          // of keys, buffered records and accumulators
     typename Table::Cursor cursor;  // of firing
     size_t fired = 0;
   };
+  static constexpr bool kMeasures = internal::kMeasuresAccumulators<Folding>;
   static constexpr size_t kPrefetchDistance = 12;
   static constexpr size_t kCachedBytes = 512 * 1024;  // smaller tables stay in the cache by themselves
   // Of an entry's mark: the store has just this. Not set in what has changed in the current epoch.
@@ -106,8 +109,28 @@ class KeyedWindowOperator final : public WindowOperatorBase {
         BeforeChange(slice, hashes[i], entry);
       folding_.Add(entry.acc, in[i]);
       if constexpr (Folding::kHoldsRecords) slice.heap_bytes += sizeof(T) + HeapBytesOf(in[i]);
+      if constexpr (kMeasures) {
+        if (entry.heap_bytes.IsDue()) Measure(slice, entry);
+      }
     }
     position = i;
+  }
+
+  // Of what the accumulator owns, as it is counted.
+  static size_t HeldBytes(const Entry& entry) {
+    if constexpr (Folding::kHoldsRecords) return Folding::HeldBytes(entry.acc);
+    if constexpr (kMeasures) return entry.heap_bytes.bytes();
+    return 0;
+  }
+  [[gnu::noinline]] static void Measure(Slice& slice, Entry& entry) {
+    slice.heap_bytes -= entry.heap_bytes.bytes();
+    entry.heap_bytes.Measure(Folding::ToStored(entry.acc));
+    slice.heap_bytes += entry.heap_bytes.bytes();
+  }
+  // After the accumulator, which was counted as `before`, was set as a whole.
+  static void CountAnew(Slice& slice, Entry& entry, size_t before) {
+    if constexpr (kMeasures) return Measure(slice, entry);
+    slice.heap_bytes += HeldBytes(entry) - before;
   }
 
   Status FireSlice(WindowSlice& base, bool& done) override {
@@ -191,11 +214,12 @@ class KeyedWindowOperator final : public WindowOperatorBase {
         hash, [&](const Entry& other) { return KeyEquals(other.key, key); },
         [&](void* place) {
           new (place) Entry{key, folding_.Create()};
+          slice.heap_bytes += HeapBytesOf(key);
         });
     Table::SetMark(entry, epochs().Current(0));
-    if constexpr (Folding::kHoldsRecords) slice.heap_bytes -= Folding::HeldBytes(entry.acc);
+    const size_t before = HeldBytes(entry);
     Folding::FromStored(std::move(stored), entry.acc);
-    if constexpr (Folding::kHoldsRecords) slice.heap_bytes += Folding::HeldBytes(entry.acc);
+    CountAnew(slice, entry, before);
     return OkStatus();
   }
   void MarkUnchanged(WindowSlice& base) override {

@@ -74,7 +74,7 @@ StatusOr<bool> KeyedWindowOperator<T, K, Folding, Emitter>::EvictSegment(WindowS
       Table::SetMark(entry, ChangeEpochs::Encoded(mark));
     }
     heap_bytes += HeapBytesOf(entry.key);
-    if constexpr (Folding::kHoldsRecords) heap_bytes += Folding::HeldBytes(entry.acc);
+    heap_bytes += HeldBytes(entry);
     if ((mark & kClean) != 0) return;
     if (state().base_out() != nullptr) Encode(slice, hash, entry, *state().base_out());
     Put(slice, hash, entry, epochs().IsCurrent(mark));
@@ -127,8 +127,9 @@ Status KeyedWindowOperator<T, K, Folding, Emitter>::FetchSpilled(const TypedBatc
     const size_t i = fetched_[n].second;
     const uint64_t hash = in.hashes()[i];
     Entry& entry = *slice.table.Find(hash, [&](const Entry& other) { return KeyEquals(other.key, keys_[i]); });
+    const size_t before = HeldBytes(entry);
     EAGRE_RETURN_IF_ERROR(DecodeStored(*stored, entry.acc));
-    if constexpr (Folding::kHoldsRecords) slice.heap_bytes += Folding::HeldBytes(entry.acc);
+    CountAnew(slice, entry, before);
     // What the store has as changed in this epoch is so in the table: the mark is what a barrier goes by.
     const bool current = stored->epoch == spilled()->epoch();
     Table::SetMark(entry, current ? epochs().Current(ChangeEpochs::kWritten) : ChangeEpochs::kWritten | kClean);

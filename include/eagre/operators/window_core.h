@@ -78,6 +78,7 @@ class WindowState final : public CheckpointedState {
     int64_t start = kNoTimestamp;  // of the slice that is next
     uint64_t position = 0;         // in it
   };
+  Status MakeRoomRestoring();
   bool EncodeFrom(Walk& walk, bool pending_only, StateEntryWriter& out, size_t max_bytes);
 
   WindowOperatorBase& owner_;

@@ -5,6 +5,10 @@
 // the user's function.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -12,9 +16,43 @@
 #include "eagre/functions.h"
 #include "eagre/operator_state.h"
 #include "eagre/window.h"
+#include "record/codec.h"
+#include "record/heap_bytes.h"
 #include "state/keyed_state_table.h"
 
 namespace eagre::internal {
+
+// What an accumulator owns outside itself. To look at all of it at each change would take quadratic time where it
+// grows, so it is measured more and more seldom: of one that grows, about half is counted at least.
+class SampledHeapBytes {
+ public:
+  size_t bytes() const { return bytes_; }
+  // After a change: true when it is to be measured.
+  bool IsDue() { return until_measured_-- == 0; }
+  template <typename Stored>
+  void Measure(const Stored& stored) {
+    bytes_ = static_cast<uint32_t>(std::min<size_t>(HeapBytesOf(stored), std::numeric_limits<uint32_t>::max()));
+    interval_ = static_cast<uint16_t>(std::min(2 * interval_ + 1, kMostSmallChanges));
+    const size_t next = std::max<size_t>(interval_, bytes_ / kBytesPerChange);
+    until_measured_ = static_cast<uint16_t>(std::min<size_t>(next, std::numeric_limits<uint16_t>::max()));
+  }
+
+ private:
+  static constexpr int kMostSmallChanges = 15;
+  static constexpr uint32_t kBytesPerChange = 64;
+
+  uint32_t bytes_ = 0;
+  uint16_t interval_ = 0;
+  uint16_t until_measured_ = 0;
+};
+// Of one that owns nothing, or is counted otherwise.
+struct NoHeapBytes {};
+
+// Whether the accumulators of a folding are to be measured.
+template <typename Folding>
+inline constexpr bool kMeasuresAccumulators = !Folding::kHoldsRecords && Codec<typename Folding::Stored>::kHasTail;
+template <typename Folding>
+using AccumulatorHeapBytes = std::conditional_t<kMeasuresAccumulators<Folding>, SampledHeapBytes, NoHeapBytes>;
 
 // The key of windows over a whole stream.
 struct NoKey {};

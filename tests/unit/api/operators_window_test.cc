@@ -12,6 +12,7 @@
 
 #include "base/random.h"
 #include "eagre/testing/operator_harness.h"
+#include "tests/testing/map_state_backend.h"
 
 namespace eagre {
 
@@ -200,6 +201,97 @@ TEST(TumblingWindowsTest, CoverAllOfTime) {
   EXPECT_EQ(windows.WindowOf(-751), (TimeWindow{-1750, -750}));
   EXPECT_EQ(windows.WindowOf(kMaxWatermark).end, kMaxWatermark);
   EXPECT_EQ(windows.WindowOf(kNoTimestamp + 1).start, kNoTimestamp);
+}
+
+// Of accumulators that own memory, what they own counts as state.
+constexpr int64_t kTextUsers = 50;
+constexpr int64_t kTextsPerUser = 200;
+constexpr size_t kTextBytes = 100;
+
+template <typename Emitter>
+auto CollectTexts(Emitter emitter) {
+  return std::pair(FoldByAggregate<Payment>(std::vector<std::string>(),
+                                            [](std::vector<std::string>& texts, const Payment& payment) {
+                                              texts.push_back(std::string(kTextBytes, 't') + payment.user);
+                                            }),
+                   EmitByFunction(std::move(emitter)));
+}
+// Gives each user a text more, by a batch each time; the most that was held between batches.
+int64_t PushTexts(OperatorHarness& harness, StateBackend& backend) {
+  harness.AddPort<int64_t>();
+  harness.SetHasher(std::make_unique<ExtractorKeyHasher<Payment, std::string>>(UserKey()));
+  harness.context().set_state_backend(&backend);
+  EXPECT_TRUE(harness.Open().ok());
+  int64_t most = 0;
+  for (int64_t i = 0; i < kTextsPerUser; ++i) {
+    std::vector<Stamped<Payment>> batch;
+    for (int64_t user = 0; user < kTextUsers; ++user) batch.push_back({{"u" + std::to_string(user), 1}, i % 10});
+    const Status pushed = harness.Push(batch);
+    EXPECT_TRUE(pushed.ok()) << pushed;
+    most = std::max(most, backend.used_bytes());
+  }
+  return most;
+}
+constexpr auto kTexts = static_cast<int64_t>(kTextBytes) * kTextUsers * kTextsPerUser;
+
+std::unique_ptr<Operator> TextWindows() {
+  auto [folding, emitter] =
+      CollectTexts([](const std::string&, const TimeWindow&, const std::vector<std::string>& texts,
+                      Collector<int64_t>& out) { out.Collect(static_cast<int64_t>(texts.size())); });
+  return MakeKeyedWindowOperator<Payment, std::string>(Tumbling(10ms), UserKey(), std::move(folding),
+                                                       std::move(emitter));
+}
+
+TEST(WindowMemoryTest, WhatAccumulatorsOwnCountsUntilTheWindowFires) {
+  MemoryStateBackend backend;
+  OperatorHarness harness(HarnessMode::kBatches, TextWindows());
+  const int64_t most = PushTexts(harness, backend);
+  EXPECT_GE(most, kTexts / 2);
+  EXPECT_LE(most, kTexts * 3 / 2);
+  ASSERT_TRUE(harness.Watermark(kMaxWatermark).ok());
+  EXPECT_EQ(harness.Take<int64_t>().size(), static_cast<size_t>(kTextUsers));
+  EXPECT_LE(backend.used_bytes(), kTexts / 10);
+}
+
+TEST(WindowMemoryTest, AboveAStoreWhatTheyOwnIsEvicted) {
+  constexpr int64_t kLimit = kTexts / 2;
+  MapStateBackend backend(kLimit);
+  OperatorHarness harness(HarnessMode::kBatches, TextWindows());
+  EXPECT_LE(PushTexts(harness, backend), kLimit);
+  EXPECT_GT(backend.commits, 0u);
+  ASSERT_TRUE(harness.Watermark(kMaxWatermark).ok());
+  const std::vector<Stamped<int64_t>> fired = harness.Take<int64_t>();
+  EXPECT_EQ(fired.size(), static_cast<size_t>(kTextUsers));
+  for (const auto& texts : fired) EXPECT_EQ(texts.value, kTextsPerUser);
+  EXPECT_LE(backend.used_bytes(), kTexts / 10);
+}
+
+TEST(WindowMemoryTest, ReducedRecordsCount) {
+  MemoryStateBackend backend;
+  OperatorHarness harness(
+      HarnessMode::kBatches,
+      MakeKeyedWindowOperator<Payment, std::string>(
+          Tumbling(10ms), UserKey(),
+          FoldByReduce<Payment>([](Payment& all, const Payment&) { all.user += std::string(kTextBytes, 't'); }),
+          EmitByFunction([](const std::string&, const TimeWindow&, const Payment& all, Collector<int64_t>& out) {
+            out.Collect(static_cast<int64_t>(all.user.size()));
+          })));
+  EXPECT_GE(PushTexts(harness, backend), kTexts / 2);
+  ASSERT_TRUE(harness.Watermark(kMaxWatermark).ok());
+  EXPECT_LE(backend.used_bytes(), kTexts / 10);
+}
+
+TEST(WindowMemoryTest, SoDoesTheAccumulatorOfAWholeStream) {
+  MemoryStateBackend backend;
+  auto [folding, emitter] =
+      CollectTexts([](const TimeWindow&, const std::vector<std::string>& texts, Collector<int64_t>& out) {
+        out.Collect(static_cast<int64_t>(texts.size()));
+      });
+  OperatorHarness harness(HarnessMode::kBatches,
+                          MakeAllWindowOperator<Payment>(Tumbling(10ms), std::move(folding), std::move(emitter)));
+  EXPECT_GE(PushTexts(harness, backend), kTexts / 2);
+  ASSERT_TRUE(harness.Watermark(kMaxWatermark).ok());
+  EXPECT_LE(backend.used_bytes(), kTexts / 10);
 }
 
 TEST_P(WindowOperatorTest, RandomInputAgreesWithBruteForce) {
