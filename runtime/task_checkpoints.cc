@@ -446,7 +446,10 @@ void TaskCheckpoints::OnBaseWritten(StatusOr<std::vector<Written>> written) {
     // The old chains hold as well as before; it is tried again after the next checkpoint.
     EAGRE_LOG_WARN("cannot write a base of the state of subtask {}: {}", options_.subtask,
                    StatusMessage(written.status()));
-    for (Chain& chain : chains_) chain.superseded = 0;
+    for (Chain& chain : chains_) {
+      chain.superseded = 0;
+      if (chain.state->incremental()) WantBase(chain);
+    }
     return MaybeBeginWriteBack();
   }
   for (Chain& chain : chains_) {
@@ -471,6 +474,11 @@ void TaskCheckpoints::OnBaseWritten(StatusOr<std::vector<Written>> written) {
 }
 
 // ---- merges ----
+
+// Whatever its deltas are.
+void TaskCheckpoints::WantBase(Chain& chain) {
+  chain.delta_bytes = std::max(chain.delta_bytes, std::max(chain.base_bytes, kSmallestBaseBytes) + 1);
+}
 
 // How many of the newest deltas are to become one: those that are not much larger than the ones after them together, so
 // that nothing is merged often.
@@ -515,7 +523,7 @@ void TaskCheckpoints::OnMerged(const Merge& merge, StatusOr<std::vector<Written>
     EAGRE_LOG_WARN("cannot merge changes of the state of subtask {}: {}", options_.subtask,
                    StatusMessage(written.status()));
     // A base makes good for it.
-    chain.delta_bytes = std::max(chain.delta_bytes, std::max(chain.base_bytes, kSmallestBaseBytes) + 1);
+    WantBase(chain);
     return MaybeBeginWriteBack();
   }
   Run merged;

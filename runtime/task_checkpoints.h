@@ -145,6 +145,7 @@ class TaskCheckpoints final : private LocalSnapshots::Member {
   bool EncodeSlice();
   bool EncodeBaseSlice();
   void MaybeBeginBase();
+  static void WantBase(Chain& chain);
   static size_t MergeableRuns(const Chain& chain);
   void BeginMerge(size_t chain, size_t runs);
   void OnMerged(const Merge& merge, StatusOr<std::vector<Written>> written);

@@ -454,6 +454,40 @@ TEST_P(TaskCheckpointsTest, ABaseThatWaitsForItsStoreIsNotAskedAgainAndAgain) {
   EXPECT_TRUE(checkpoints.Step());
 }
 
+// The disk fails just while a base is written.
+TEST_P(TaskCheckpointsTest, ABaseThatCouldNotBeWrittenIsTriedAgainAfterTheNextCheckpoint) {
+  Subtask subtask(directory_, io_, 0, 0);
+  const auto change_all = [&](char value) {
+    for (uint64_t key = 0; key < 50; ++key) subtask.map.Put(key, std::string(100'000, value));
+  };
+  change_all('a');
+  Seal(subtask, 1);
+  RunAll(subtask);
+  change_all('b');
+  Seal(subtask, 2);
+  RunAll(subtask);
+  change_all('c');
+  Seal(subtask, 3);
+  while (subtask.checkpoints.Step()) {
+  }
+  io_.RunReady();
+  BreakDisk();
+  RunAll(subtask);
+  MendDisk();
+  ASSERT_EQ(subtask.reports.size(), 3u);
+  subtask.map.Put(1, "changed");
+  Seal(subtask, 4);
+  RunAll(subtask);
+  subtask.map.Put(1, "again");
+  Seal(subtask, 5);
+  RunAll(subtask);
+  ASSERT_EQ(subtask.reports.size(), 5u);
+  const proto::CheckpointReport& report = subtask.reports[4];
+  ASSERT_EQ(report.kind(), proto::CheckpointReport::ACKNOWLEDGE);
+  EXPECT_THAT(report.operators(0).snapshot().states(0).segments(0).file(), testing::HasSubstr("-base"));
+  EXPECT_TRUE(Restored(MetadataOf({&report}), 1) == subtask.map.values());
+}
+
 TEST_P(TaskCheckpointsTest, ARestoredSubtaskGoesOnWithItsChainAndARescaledOneBeginsANewOne) {
   Subtask subtask(directory_, io_, 0, 0);
   for (int i = 0; i < 500; ++i) Change(subtask);
