@@ -1,5 +1,6 @@
 #include "state/spilled_state.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "base/check.h"
@@ -66,33 +67,44 @@ bool SpilledState::EncodeSealed(StateEntryWriter& out, size_t limit) {
     if (!EncodeScanned(out, limit)) return false;
   }
   size_t keys = 0;
-  for (; !sealed_.empty(); keys += kKeysPerRead) {
+  while (!sealed_.empty()) {
     if (out.bytes() >= limit || keys >= kEntriesPerSlice) return false;
-    if (!EncodeListed(out)) return false;
+    if (!EncodeListed(out, limit, keys)) return false;
   }
   sealed_epoch_ = 0;
   return true;
 }
 
-bool SpilledState::EncodeListed(StateEntryWriter& out) {
+// What is read beyond the limit is read again by the next slice, which happens where values are suddenly larger than
+// those before.
+bool SpilledState::EncodeListed(StateEntryWriter& out, size_t limit, size_t& passed) {
   std::vector<std::string_view> keys;
+  std::vector<size_t> ends;
   ByteReader reader(std::string_view(sealed_.front()).substr(sealed_at_));
-  while (!reader.empty() && keys.size() < kKeysPerRead) {
+  while (!reader.empty() && keys.size() < keys_per_read_) {
     uint64_t hash = 0;
     uint32_t size = 0;
     std::string_view key;
     EAGRE_CHECK(reader.Fixed(hash) && reader.Fixed(size) && reader.Raw(size, key));
     store_->AddRead(hash).Raw(key);
     keys.push_back(key);
+    ends.push_back(sealed_.front().size() - reader.remaining());
   }
-  sealed_at_ = sealed_.front().size() - reader.remaining();
-  const bool passed = reader.empty();
+  size_t bytes = 0;
+  size_t encoded = 0;
   const Status read = store_->Read([&](size_t i, const StoredEntry* entry) {
+    if (entry != nullptr) bytes += entry->value.size();
+    if (out.bytes() >= limit) return OkStatus();
     if (entry != nullptr && EpochOf(*entry) == sealed_epoch_) Append(*entry, keys[i], out);
+    encoded = i + 1;
     return OkStatus();
   });
   if (!read.ok()) return Fail(read);
-  if (!passed) return true;
+  const size_t fitting = kBytesPerRead * keys.size() / std::max<size_t>(bytes, 1);
+  keys_per_read_ = std::clamp<size_t>(std::min(fitting, 8 * keys_per_read_), 1, kKeysPerRead);
+  passed += encoded;
+  sealed_at_ = ends[encoded - 1];
+  if (sealed_at_ < sealed_.front().size()) return true;
   sealed_.pop_front();
   sealed_at_ = 0;
   return true;

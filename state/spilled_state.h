@@ -80,10 +80,11 @@ class SpilledState {
   static constexpr size_t kMostListedBytes = 32 << 20;
   static constexpr size_t kPieceBytes = 64 << 10;
   static constexpr size_t kKeysPerRead = 128;
-  static constexpr size_t kEntriesPerSlice = 512;  // that a slice passes over
+  static constexpr size_t kBytesPerRead = 128 << 10;  // about
+  static constexpr size_t kEntriesPerSlice = 512;     // that a slice passes over
   static constexpr size_t kRestoredPerCommit = 1024;
 
-  bool EncodeListed(StateEntryWriter& out);
+  bool EncodeListed(StateEntryWriter& out, size_t limit, size_t& passed);
   bool EncodeScanned(StateEntryWriter& out, size_t limit);
   Status CommitRestored();
 
@@ -101,7 +102,8 @@ class SpilledState {
   size_t listed_bytes_ = 0;
   bool scan_sealed_ = false;
   std::deque<std::string> sealed_;
-  size_t sealed_at_ = 0;  // in the first piece
+  size_t sealed_at_ = 0;      // in the first piece
+  size_t keys_per_read_ = 1;  // few where values are large
   std::string scan_position_;
   std::string base_position_;
   size_t restored_ = 0;  // since the last commit

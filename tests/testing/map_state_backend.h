@@ -30,6 +30,7 @@ class MapStateBackend final : public StateBackend {
   size_t commits = 0;
   size_t refused = 0;
   size_t reads = 0;
+  size_t read_bytes = 0;  // of values
 
  private:
   class Store final : public EntryStore {
@@ -51,6 +52,7 @@ class MapStateBackend final : public StateBackend {
           EAGRE_RETURN_IF_ERROR(found(i, nullptr));
           continue;
         }
+        backend_.read_bytes += entry->second.value.size();
         const StoredEntry read{entry->second.hash, entry->second.epoch, "", entry->second.value};
         EAGRE_RETURN_IF_ERROR(found(i, &read));
       }

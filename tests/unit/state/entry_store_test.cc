@@ -370,6 +370,42 @@ TEST(StateBackendTest, ABaseWaitsWhileTheStoreRefuses) {
   EXPECT_EQ(out.entries(), 1u);
 }
 
+// Values lie in the store, and some are large.
+TEST(StateBackendTest, ASliceOfACheckpointReadsAndEncodesNotMuchMoreThanItMay) {
+  constexpr size_t kSlice = 128 << 10;
+  constexpr size_t kLarge = 100'000;
+  constexpr int kKeys = 300;
+  MapStateBackend backend(1);
+  Bound bound(backend);
+  const auto change_all = [&](char content, bool all_large) {
+    for (int i = 0; i < kKeys; ++i) {
+      bound.Set(std::to_string(i), std::string(all_large || i >= kKeys / 2 ? kLarge : 10, content));
+      ASSERT_TRUE(bound.FinishBatch().ok());
+    }
+    bound.table.Seal();
+  };
+  const auto encode = [&](size_t most_read) {
+    std::set<std::string> keys;
+    for (bool done = false; !done;) {
+      StateEntryWriter out;
+      const size_t before = backend.read_bytes;
+      done = bound.table.EncodeSealed(out, kSlice);
+      EXPECT_LT(out.bytes(), kSlice + kLarge + 1000);
+      EXPECT_LE(backend.read_bytes - before, most_read);
+      const std::string bytes = out.Take();
+      StateEntryReader reader(bytes);
+      for (StateEntry entry; *reader.Next(entry);) EXPECT_TRUE(keys.insert(std::string(entry.key)).second);
+    }
+    return keys.size();
+  };
+  change_all('a', false);  // found by a scan
+  EXPECT_EQ(encode(kSlice + kLarge), size_t{kKeys});
+  change_all('b', true);
+  EXPECT_EQ(encode(kSlice + kLarge), size_t{kKeys});
+  change_all('c', false);  // it is not known beforehand which are large
+  EXPECT_EQ(encode(130 * kLarge), size_t{kKeys});
+}
+
 TEST_P(EntryStoreTest, AllKeysAreVisitedWhereverTheyAre) {
   Bound bound(*backend_);
   for (int i = 0; i < 1300; ++i) {
