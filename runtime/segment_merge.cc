@@ -18,7 +18,7 @@ std::string IdentityOf(const StateEntry& entry) {
 }  // namespace
 
 SegmentMerge::SegmentMerge(FileSystem& files, std::string root, std::vector<proto::StateSegment> segments,
-                           std::function<void(std::string bytes, uint64_t entries)> write)
+                           std::function<void(std::string bytes, uint64_t entries, uint64_t key_bytes)> write)
     : files_(files), root_(std::move(root)), segments_(std::move(segments)), write_(std::move(write)) {}
 
 StatusOr<bool> SegmentMerge::Step() {
@@ -37,7 +37,8 @@ StatusOr<bool> SegmentMerge::Step() {
   const bool done = next_ == segments_.size();
   if (kept_.entries() > 0 && (done || kept_.bytes() >= kSegmentBytes)) {
     const uint64_t entries = kept_.entries();
-    write_(kept_.Take(), entries);
+    const uint64_t key_bytes = kept_.key_bytes();
+    write_(kept_.Take(), entries, key_bytes);
   }
   return done;
 }

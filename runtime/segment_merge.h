@@ -22,16 +22,18 @@ class SegmentMerge {
  public:
   // The segments lie in files below `root`. `write` gets what is kept, in the order in which it was.
   SegmentMerge(FileSystem& files, std::string root, std::vector<proto::StateSegment> segments,
-               std::function<void(std::string bytes, uint64_t entries)> write);
+               std::function<void(std::string bytes, uint64_t entries, uint64_t key_bytes)> write);
 
-  // How many entries there may be: each takes some 100 bytes of memory, for as long as it lasts.
-  static constexpr uint64_t kMostEntries = 256 * 1024;
+  // What it keeps in memory for as long as it lasts, at most, if no key comes twice; and how much that may be.
+  static uint64_t IndexBytes(uint64_t entries, uint64_t key_bytes) { return entries * kIndexBytesPerEntry + key_bytes; }
+  static constexpr uint64_t kMostIndexBytes = 32 << 20;
 
   // Reads a segment; true when everything is written.
   StatusOr<bool> Step();
 
  private:
   static constexpr size_t kSegmentBytes = 4 << 20;
+  static constexpr uint64_t kIndexBytesPerEntry = 100;
 
   template <typename Visit>
   Status ForEachEntry(Visit&& visit);
@@ -39,7 +41,7 @@ class SegmentMerge {
   FileSystem& files_;
   const std::string root_;
   const std::vector<proto::StateSegment> segments_;
-  const std::function<void(std::string, uint64_t)> write_;
+  const std::function<void(std::string, uint64_t, uint64_t)> write_;
   // By hash and key: the last entry's number.
   absl::flat_hash_map<std::string, uint64_t> last_;
   bool all_seen_ = false;

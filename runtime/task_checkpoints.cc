@@ -35,9 +35,9 @@ class TaskCheckpoints::File {
         local_directory_(options.local_directory),
         name_(std::move(name)) {}
 
-  void Append(size_t state, const std::string& bytes, uint64_t entries) {
+  void Append(size_t state, const Content& content) {
     if (!status_.ok()) return;
-    status_ = TryAppend(state, bytes, entries);
+    status_ = TryAppend(state, content);
   }
   StatusOr<std::vector<Written>> Finish() {
     if (status_.ok() && writer_ != nullptr) status_ = writer_->Finish();
@@ -49,7 +49,7 @@ class TaskCheckpoints::File {
   }
 
  private:
-  Status TryAppend(size_t state, const std::string& bytes, uint64_t entries) {
+  Status TryAppend(size_t state, const Content& content) {
     if (writer_ == nullptr) {
       EAGRE_RETURN_IF_ERROR(files_.CreateDirectories(JoinPath(directory_, kSharedFolder)));
       EAGRE_ASSIGN_OR_RETURN(writer_, StateFileWriter::Create(files_, directory_, name_));
@@ -57,9 +57,9 @@ class TaskCheckpoints::File {
         copy_ = std::make_unique<LocalCopy>(files_, directory_, local_directory_, name_);
       }
     }
-    if (copy_ != nullptr) copy_->Append(bytes, entries);
-    EAGRE_ASSIGN_OR_RETURN(proto::StateSegment segment, writer_->Append(bytes, entries));
-    written_.push_back({state, std::move(segment)});
+    if (copy_ != nullptr) copy_->Append(content.bytes, content.entries);
+    EAGRE_ASSIGN_OR_RETURN(proto::StateSegment segment, writer_->Append(content.bytes, content.entries));
+    written_.push_back({state, std::move(segment), content.key_bytes});
     return OkStatus();
   }
 
@@ -87,9 +87,10 @@ class TaskCheckpoints::Merge : public std::enable_shared_from_this<Merge> {
         std::string name)
       : place(place),
         file_(options, std::move(name)),
-        merge_(
-            *options.files, options.directory, std::move(segments),
-            [this](const std::string& bytes, uint64_t entries) { file_.Append(this->place.chain, bytes, entries); }) {}
+        merge_(*options.files, options.directory, std::move(segments),
+               [this](std::string bytes, uint64_t entries, uint64_t key_bytes) {
+                 file_.Append(this->place.chain, {std::move(bytes), entries, key_bytes});
+               }) {}
 
   void Post(Executor& io, Then then) {
     io.Post([self = shared_from_this(), &io, then = std::move(then)]() mutable {
@@ -158,7 +159,7 @@ void TaskCheckpoints::Begin(int64_t checkpoint_id, int64_t trigger_ms, int64_t a
 void TaskCheckpoints::AddInFlight(size_t node, InFlightEncoder::Stored stored) {
   checkpoint_.bytes += stored.bytes.size();
   checkpoint_.in_flight_bytes += stored.bytes.size();
-  Write(std::move(stored.bytes), stored.entries, checkpoint_.file, DeltaName(),
+  Write({std::move(stored.bytes), stored.entries}, checkpoint_.file, DeltaName(),
         chains_.size() + checkpoint_.in_flight.size());
   checkpoint_.in_flight.push_back({.node = node, .snapshot = std::move(stored.snapshot)});
 }
@@ -241,20 +242,20 @@ void TaskCheckpoints::Write(StateEntryWriter& entries, std::shared_ptr<File>& fi
                             size_t state) {
   if (entries.entries() == 0) return;
   const uint64_t count = entries.entries();
-  Write(entries.Take(buffers_->Take()), count, file, what, state);
+  const uint64_t key_bytes = entries.key_bytes();
+  Write({entries.Take(buffers_->Take()), count, key_bytes}, file, what, state);
 }
 
-void TaskCheckpoints::Write(std::string bytes, uint64_t count, std::shared_ptr<File>& file, const std::string& what,
-                            size_t state) {
+void TaskCheckpoints::Write(Content content, std::shared_ptr<File>& file, const std::string& what, size_t state) {
   if (file == nullptr) {
     file = std::make_shared<File>(options_, fmt::format("{}/{}{}", kSharedFolder, what, FileSuffix(options_)));
   }
-  unwritten_bytes_->fetch_add(bytes.size(), std::memory_order_relaxed);
-  options_.io->Post([file, state, count, bytes = std::move(bytes), unwritten = unwritten_bytes_, buffers = buffers_,
+  unwritten_bytes_->fetch_add(content.bytes.size(), std::memory_order_relaxed);
+  options_.io->Post([file, state, content = std::move(content), unwritten = unwritten_bytes_, buffers = buffers_,
                      post = handlers_.post]() mutable {
-    file->Append(state, bytes, count);
-    const size_t written = bytes.size();
-    buffers->Release(std::move(bytes));
+    file->Append(state, content);
+    const size_t written = content.bytes.size();
+    buffers->Release(std::move(content.bytes));
     const uint64_t before = unwritten->fetch_sub(written, std::memory_order_relaxed);
     // The task may have stopped encoding because of it.
     if (before > kMostUnwrittenBytes && before - written <= kMostUnwrittenBytes) {
@@ -315,7 +316,7 @@ void TaskCheckpoints::OnDeltaWritten(Checkpoint checkpoint, StatusOr<std::vector
       Run& run = chain.deltas.back();
       ++run.segments;
       run.bytes += one.segment.length();
-      run.entries += one.segment.entries();
+      run.index_bytes += SegmentMerge::IndexBytes(one.segment.entries(), one.key_bytes);
       chain.delta_bytes += one.segment.length();
     }
     bytes_since_cut_ += one.segment.length();
@@ -484,11 +485,11 @@ void TaskCheckpoints::WantBase(Chain& chain) {
 // that nothing is merged often.
 size_t TaskCheckpoints::MergeableRuns(const Chain& chain) {
   uint64_t bytes = 0;
-  uint64_t entries = 0;
+  uint64_t index_bytes = 0;
   size_t runs = 0;
   for (auto run = chain.deltas.rbegin(); run != chain.deltas.rend(); ++run, ++runs) {
-    entries += run->entries;
-    if (entries > SegmentMerge::kMostEntries || (runs >= kFewestMerged && run->bytes > 2 * bytes)) break;
+    index_bytes += run->index_bytes;
+    if (index_bytes > SegmentMerge::kMostIndexBytes || (runs >= kFewestMerged && run->bytes > 2 * bytes)) break;
     bytes += run->bytes;
   }
   return runs;
@@ -531,7 +532,7 @@ void TaskCheckpoints::OnMerged(const Merge& merge, StatusOr<std::vector<Written>
   for (Written& one : *written) {
     ++merged.segments;
     merged.bytes += one.segment.length();
-    merged.entries += one.segment.entries();
+    merged.index_bytes += SegmentMerge::IndexBytes(one.segment.entries(), one.key_bytes);
     files_.OnWritten(one.segment.file());
     segments.push_back(std::move(one.segment));
   }

@@ -96,13 +96,14 @@ class TaskCheckpoints final : private LocalSnapshots::Member {
   struct Written {
     size_t state;
     proto::StateSegment segment;
+    uint64_t key_bytes;
   };
   class File;
   class Merge;
   struct Run {  // what one checkpoint added to a chain, or a merge made of several of these
     size_t segments = 0;
     uint64_t bytes = 0;
-    uint64_t entries = 0;
+    uint64_t index_bytes = 0;  // of a merge
   };
   struct Chain {
     CheckpointedState* state = nullptr;
@@ -150,7 +151,12 @@ class TaskCheckpoints final : private LocalSnapshots::Member {
   void BeginMerge(size_t chain, size_t runs);
   void OnMerged(const Merge& merge, StatusOr<std::vector<Written>> written);
   void Write(StateEntryWriter& entries, std::shared_ptr<File>& file, const std::string& what, size_t state);
-  void Write(std::string bytes, uint64_t count, std::shared_ptr<File>& file, const std::string& what, size_t state);
+  struct Content {  // of a segment
+    std::string bytes;
+    uint64_t entries = 0;
+    uint64_t key_bytes = 0;
+  };
+  void Write(Content content, std::shared_ptr<File>& file, const std::string& what, size_t state);
   // `first`: what must have happened before, too.
   void FinishFile(std::shared_ptr<File> file, std::vector<std::function<Status()>> first,
                   std::function<void(StatusOr<std::vector<Written>>)> then);

@@ -15,9 +15,15 @@ ByteWriter& StateEntryWriter::BeginKey(uint64_t hash) {
   return writer_;
 }
 
+void StateEntryWriter::EndKey(size_t end) {
+  const size_t bytes = end - entry_at_ - kHeaderBytes;
+  writer_.PatchFixed(entry_at_ + 8, static_cast<uint32_t>(bytes));
+  key_bytes_ += bytes;
+}
+
 ByteWriter& StateEntryWriter::BeginValue() {
   value_at_ = buffer_.size();
-  writer_.PatchFixed(entry_at_ + 8, static_cast<uint32_t>(value_at_ - entry_at_ - kHeaderBytes));
+  EndKey(value_at_);
   return writer_;
 }
 
@@ -30,7 +36,7 @@ void StateEntryWriter::End() {
 }
 
 void StateEntryWriter::EndErased() {
-  writer_.PatchFixed(entry_at_ + 8, static_cast<uint32_t>(buffer_.size() - entry_at_ - kHeaderBytes));
+  EndKey(buffer_.size());
   ++entries_;
 }
 
@@ -49,15 +55,17 @@ void StateEntryWriter::Append(StateEntryWriter& other) {
     other.buffer_.clear();
   }
   entries_ += std::exchange(other.entries_, 0);
+  key_bytes_ += std::exchange(other.key_bytes_, 0);
 }
 
 void StateEntryWriter::AppendEncoded(std::string_view bytes, uint64_t entries) {
   buffer_ += bytes;
   entries_ += entries;
+  key_bytes_ += bytes.size();
 }
 
 std::string StateEntryWriter::Take(std::string next) {
-  entries_ = 0;
+  entries_ = key_bytes_ = 0;
   next.clear();
   return std::exchange(buffer_, std::move(next));
 }

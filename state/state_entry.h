@@ -47,7 +47,8 @@ class StateEntryWriter {
 
   size_t bytes() const { return buffer_.size(); }
   uint64_t entries() const { return entries_; }
-  // Entries that were encoded elsewhere.
+  uint64_t key_bytes() const { return key_bytes_; }  // of all entries
+  // Entries that were encoded elsewhere; all that they are counts as keys.
   void AppendEncoded(std::string_view bytes, uint64_t entries);
   std::string_view view() const { return buffer_; }
   // What was written since the last call. Goes on in the memory of `next`.
@@ -56,11 +57,14 @@ class StateEntryWriter {
   void Reserve(size_t bytes) { buffer_.reserve(bytes); }
 
  private:
+  void EndKey(size_t end);
+
   std::string buffer_;
   ByteWriter writer_{buffer_};
   size_t entry_at_ = 0;
   size_t value_at_ = 0;
   uint64_t entries_ = 0;
+  uint64_t key_bytes_ = 0;
 };
 
 // Entries in pieces, so that they can grow and move on in steps that are bounded, however many there are. One thread.

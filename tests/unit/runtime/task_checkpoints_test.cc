@@ -39,6 +39,7 @@ class MapState : public CheckpointedState {
     values_.erase(key);
   }
   const Model& values() const { return values_; }
+  size_t key_bytes = 0;  // that keys are longer than need be
 
   void Seal() override {
     EXPECT_TRUE(sealed_.empty() && early_.entries() == 0) << "sealed twice";
@@ -86,7 +87,9 @@ class MapState : public CheckpointedState {
     dirty_.insert(key);
   }
   void Encode(uint64_t key, StateEntryWriter& out) {
-    out.BeginKey(key).Fixed(key);
+    ByteWriter& encoded = out.BeginKey(key);
+    encoded.Fixed(key);
+    encoded.Raw(std::string(key_bytes, 'k'));
     const auto found = values_.find(key);
     if (found == values_.end()) return out.EndErased();
     out.BeginValue().Raw(found->second);
@@ -631,6 +634,29 @@ class NoLinks final : public FileSystem {
   FileSystem& files_ = PosixFileSystem();
 };
 
+using LargeKeysTest = TaskCheckpointsTest;
+
+// A merge has all keys in memory.
+TEST_P(LargeKeysTest, DeltasWithMoreKeyBytesThanAMergeMayHoldGoIntoABase) {
+  constexpr uint64_t kKeys = 1'700;
+  constexpr uint64_t kChanged = 67;  // in each delta others: a merge would keep all
+  Subtask subtask(directory_, io_, 0, 0);
+  subtask.map.key_bytes = 64 << 10;
+  for (uint64_t key = 0; key < kKeys; ++key) subtask.map.Put(key, "first");
+  int64_t of_base = 0;
+  for (int64_t id = 1; id <= 28; ++id) {
+    for (uint64_t i = 0; id > 1 && i < kChanged; ++i) {
+      subtask.map.Put((static_cast<uint64_t>(id - 2) * kChanged + i) % kKeys, "changed");
+    }
+    Seal(subtask, id);
+    RunAll(subtask);
+    ASSERT_EQ(subtask.reports.size(), static_cast<size_t>(id));
+    if (id == 1) of_base = subtask.reports.back().state_bytes();
+    EXPECT_LT(subtask.reports.back().state_bytes(), of_base * 21 / 10);
+  }
+  EXPECT_LT(subtask.reports.back().state_bytes(), of_base * 12 / 10);
+}
+
 class LocalCopiesTest : public TaskCheckpointsTest {
  protected:
   proto::CheckpointReport Take(Subtask& of, int64_t id) {
@@ -740,6 +766,7 @@ TEST_P(LocalCopiesTest, ACopyThatCannotBeWrittenHarmsNothing) {
   EXPECT_TRUE(next.map.values() == subtask.map.values());
 }
 
+INSTANTIATE_TEST_SUITE_P(Seeds, LargeKeysTest, testing::Values(1));
 INSTANTIATE_TEST_SUITE_P(Seeds, LocalCopiesTest, testing::Range<uint64_t>(1, 5));
 INSTANTIATE_TEST_SUITE_P(Seeds, TaskCheckpointsTest, testing::Range<uint64_t>(1, 4));
 
