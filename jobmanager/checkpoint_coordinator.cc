@@ -187,7 +187,11 @@ void CheckpointCoordinator::OnJobEnded(JobState state) {
       (state == JobState::kCanceled && options_.retention == CheckpointOptions::Retention::kOnCancellation);
   // A job that ended before its first checkpoint has nothing to retain. One that could not be opened is not looked at.
   const bool nothing_to_retain = opened_ && !completing_ && !details_.has_latest();
-  if (retained && !nothing_to_retain) return;
+  if (retained && !nothing_to_retain) {
+    if (!opened_) return;
+    // What its last attempt wrote for checkpoints that never were complete.
+    return io_.Post([storage = storage_, attempt = attempt_ + 1] { storage->DeleteLeftBefore(attempt); });
+  }
   io_.Post([storage = storage_, now_ms = executor_.clock().NowMs()] { storage->DeleteAll(now_ms); });
 }
 

@@ -639,10 +639,12 @@ TEST_F(CheckpointCoordinatorTest, RetentionDecidesWhatIsLeft) {
     executor_.Advance(1000);
     AcknowledgeAll(coordinator_->details().in_progress_id());
     RunDisk();
+    const std::string of_none = scratch_.Write("job/shared/0-2-v0-s0.state", "of a checkpoint that never was complete");
     coordinator_->OnStopping("it ends");
     coordinator_->OnJobEnded(test.state);
     RunDisk();
     EXPECT_EQ(files_.Exists(JoinPath(scratch_.path(), "job")), test.kept);
+    EXPECT_FALSE(files_.Exists(of_none));
     coordinator_.reset();
     ASSERT_TRUE(files_.RemoveTree(JoinPath(scratch_.path(), "job")).ok());
   }
