@@ -128,12 +128,12 @@ class Listing : public ProcessWindowFunction<Payment, std::string, std::string> 
     std::string line = user;
     for (const Payment& payment : payments) line += " " + std::to_string(payment.amount);
     out.Collect(line);
-    context.Output(kSizes, static_cast<int64_t>(payments.size()));
+    context.Output(sizes_, static_cast<int64_t>(payments.size()));
     EXPECT_GE(context.current_watermark(), context.window().MaxTimestamp());
   }
 
  private:
-  const OutputTag<int64_t> kSizes{"sizes"};
+  const OutputTag<int64_t> sizes_{"sizes"};
 };
 
 TEST_P(WindowOperatorTest, ProcessSeesAllRecordsInTheOrderOfArrival) {

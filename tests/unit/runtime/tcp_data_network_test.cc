@@ -310,13 +310,19 @@ TEST(TcpDataNetwork, ServesAnotherThatSleepsWhenWhoeverWaitedGoes) {
   auto connection = network->Connect(listener.address, {.token = kToken, .worker_index = 3}, report.Handlers());
   listener.AwaitConnection();
   TakeOver(*listener.network);
+  std::atomic<bool> served{false};
   std::thread waiting([&] {
-    while (!listener.network->Wait(1000)) listener.network->EndSleep();  // and works from then on
+    // And works from then on. The network's own thread may have come first, and serves both then.
+    while (!listener.network->Wait(1000)) {
+      listener.network->EndSleep();
+      if (served) return;
+    }
   });
   // Sleeps elsewhere from now on.
   while (listener.network->Wait(0)) std::this_thread::yield();
   connection->Send(MakeFrame(1, "asks"));
   EXPECT_EQ(listener.received.AwaitFrames(1).front().payload, "asks");
+  served = true;
   listener.network->EndSleep();
   waiting.join();
   network->Stop();
