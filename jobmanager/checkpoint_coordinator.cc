@@ -6,6 +6,7 @@
 
 #include "base/duration.h"
 #include "base/logging.h"
+#include "jobmanager/may_pass.h"
 
 namespace eagre {
 namespace {
@@ -65,8 +66,7 @@ void CheckpointCoordinator::OnOpened(StatusOr<CheckpointStorage::Opened> opened)
   if (!opened.ok()) {
     const std::string reason = fmt::format("cannot use the folder of checkpoints (execution.checkpointing.dir): {}",
                                            StatusMessage(opened.status()));
-    const bool may_pass = absl::IsUnavailable(opened.status()) || absl::IsResourceExhausted(opened.status());
-    if (may_pass && job_.taken_up) {
+    if (MayPass(opened.status()) && job_.taken_up) {
       const std::string before = std::exchange(why_not_open_, StatusMessage(opened.status()));
       if (why_not_open_ != before) EAGRE_LOG_ERROR("job {}: {}; trying again until it can", job_.id, reason);
       open_timer_ = executor_.PostAfter(kOpenAgainMs, [this] {

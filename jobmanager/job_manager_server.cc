@@ -16,6 +16,7 @@
 #include "jobmanager/job_manager.h"
 #include "jobmanager/job_state.h"
 #include "jobmanager/job_store.h"
+#include "jobmanager/may_pass.h"
 #include "jobmanager/rpc_server.h"
 
 namespace eagre {
@@ -38,11 +39,6 @@ StatusOr<std::shared_ptr<const StoredArtifact>> TakeIn(ArtifactStore& artifacts,
     EAGRE_RETURN_IF_ERROR(upload->Append({piece.data(), got}));
     offset += static_cast<int64_t>(got);
   }
-}
-
-// What may be possible later: a job is not given up for that.
-bool MayPass(const Status& status) {
-  return absl::IsUnavailable(status) || absl::IsResourceExhausted(status);
 }
 
 // Of a stored job that cannot be taken up again.

@@ -9,6 +9,7 @@
 #include "base/ids.h"
 #include "base/logging.h"
 #include "base/synced_folder.h"
+#include "jobmanager/may_pass.h"
 #include "state/checkpoint_metadata.h"
 
 namespace eagre {
@@ -81,7 +82,7 @@ StatusOr<JobStore::Contents> JobStore::Load() {
     if (!folder.is_directory || !IsHexId(BaseName(folder.path))) continue;
     Status loaded = LoadOne(folder.path, contents);
     // What cannot be read now may be readable later: such a job is not to be forgotten until then.
-    if (absl::IsUnavailable(loaded) || absl::IsResourceExhausted(loaded)) return loaded;
+    if (MayPass(loaded)) return loaded;
     if (!loaded.ok()) contents.damaged.push_back(std::move(loaded));
   }
   std::sort(contents.jobs.begin(), contents.jobs.end(),
