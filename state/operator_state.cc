@@ -34,7 +34,8 @@ Status OperatorStateCore::CheckRoomRestoring() const {
 }
 
 void OperatorStateCore::RequireRoom() const {
-  const Status room = CheckRoom();
+  if (backend_ == nullptr) return;
+  const Status room = backend_->MakeRoom();
   if (!room.ok()) throw StateError(std::string(StatusMessage(room)));
 }
 

@@ -53,7 +53,7 @@ class OperatorStateCore : public CheckpointedState {
  protected:
   static constexpr size_t kStepsPerSlice = 1024;
 
-  // The copy has contents, and counts nowhere.
+  // The copy counts nowhere; what it holds is charged by whoever derives.
   OperatorStateCore(const OperatorStateCore& other);
 
   // Of the part being restored: null when it has the current schema.
@@ -62,8 +62,7 @@ class OperatorStateCore : public CheckpointedState {
 
   void Charge(size_t bytes) { SetBytes(bytes_ + bytes); }
   void Discharge(size_t bytes) { SetBytes(bytes_ - bytes); }
-  // RESOURCE_EXHAUSTED when the slot has no room for what it holds.
-  Status CheckRoom() const { return backend_ == nullptr ? OkStatus() : backend_->MakeRoom(); }
+  // While it is restored: RESOURCE_EXHAUSTED when the slot has no room for what it holds.
   Status CheckRoomRestoring() const;
   // The same where a function of the user changes the state: throws StateError, through it.
   void RequireRoom() const;
@@ -99,7 +98,9 @@ class OperatorListCore final : public OperatorStateCore {
         values_(std::make_shared<List>()) {}
   // What is being stored is not copied.
   OperatorListCore(const OperatorListCore& other)
-      : OperatorStateCore(other), values_(std::make_shared<List>(*other.values_)) {}
+      : OperatorStateCore(other), values_(std::make_shared<List>(*other.values_)), value_bytes_(other.value_bytes_) {
+    Charge(value_bytes_);
+  }
 
   const List& values() const { return *values_; }
   void Add(T value) {
@@ -178,7 +179,9 @@ class BroadcastCore final : public OperatorStateCore {
       : OperatorStateCore("broadcast", std::move(name), StateDistribution::kBroadcast,
                           "key: " + SchemaOf<K>().text() + "\nelement: " + SchemaOf<V>().text()) {}
   // What is being stored is not copied.
-  BroadcastCore(const BroadcastCore& other) : OperatorStateCore(other), entries_(other.entries_) {}
+  BroadcastCore(const BroadcastCore& other) : OperatorStateCore(other), entries_(other.entries_) {
+    for (const Entry& entry : entries_) Charge(BytesOf(entry));
+  }
 
   const Map& entries() const { return entries_; }
   void Put(const K& key, V value) {

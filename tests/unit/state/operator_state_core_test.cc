@@ -180,6 +180,25 @@ TEST(OperatorStateCoreTest, ACopyCountsNowhereAndGoesWithNobody) {
   EXPECT_EQ(backend.used_bytes(), used);
 }
 
+// A function is copied for each subtask, with what its constructor put into its states.
+TEST(OperatorStateCoreTest, WhatACopyHasFromTheBeginningIsCountedOnceItIsOpened) {
+  MemoryStateBackend backend;
+  List list("held", StateDistribution::kSplit);
+  list.Add("a");
+  List list_copy(list);
+  list_copy.Open(backend, "hold");
+  EXPECT_EQ(list_copy.memory_bytes(), list.memory_bytes());
+  list_copy.Clear();
+  EXPECT_EQ(backend.used_bytes(), 0);
+  Map map("rules");
+  map.Put("a", "b");
+  Map map_copy(map);
+  map_copy.Open(backend, "apply");
+  EXPECT_EQ(map_copy.memory_bytes(), map.memory_bytes());
+  map_copy.Remove("a");
+  EXPECT_EQ(backend.used_bytes(), 0);
+}
+
 // ---- more than the slot has room for ----
 
 // As RocksDB's, of which only the type matters here.
